@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* conf.h - a node's settings: defaults, configuration file, command line, in this order */
+#pragma once
+
+#include <glib.h>
+
+typedef struct {
+    char *name;          /* the node's name; default: the host's */
+    char *run_dir;
+    char *state_dir;
+    char *image_dir;     /* holds x86_64/ and i686/ */
+    char *libexec_dir;   /* where sojournd and sojourn-supervisor are */
+    char *listen;        /* address of the TLS port, default: all addresses */
+    char *address;       /* what other nodes are told; default: listen, or the first address that is not loopback */
+    guint port;          /* 7227 */
+    guint cpus;          /* declared CPUs */
+    guint speed;         /* declared speed, 10000 = the reference */
+    guint64 memory_bytes;
+    guint64 tsc_khz;     /* 0: measured */
+    char *accel;         /* "auto", "kvm", "tcg" */
+    char *machine;       /* "microvm" or "pc" */
+    char *cpu_model;     /* "": by acceleration and cluster */
+    char *qemu;          /* path of QEMU */
+    char *libvirtd;      /* path of libvirtd */
+    guint orphan_suspend_s, orphan_end_s;  /* 600, 86400 */
+    guint port_explicit : 1;
+} Conf;
+
+/* Parses argv (options as --name VALUE, --config FILE) over a configuration file over the defaults. The file is
+ * --config's, else SYSCONFDIR/sojourn/sojournd.conf if there. Unknown keys and options are errors (SJ_ERROR_USAGE).
+ * Removes what it understood from argc/argv. */
+Conf *conf_new(int *argc, char ***argv, GError **error);
+void conf_free(Conf *conf);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Conf, conf_free)
+
+/* Applies "key = value" lines to conf; for the file, tests and fuzzing. */
+gboolean conf_parse(Conf *conf, const char *text, const char *origin, GError **error);
+
+/* Bytes of "64M", "1G", "512MiB", "4096"; 0 and an error for anything else. */
+guint64 conf_parse_size(const char *text, GError **error);
+
+/* The option table's text for --help and the manual (static). */
+const char *conf_help(void);
+
+/* The control socket a program of this user should use: $SOJOURN_SOCKET, the service's, the private one's (g_free).
+ * conf_private_run_dir and conf_private_state_dir are the folders of a private controller (g_free). */
+char *conf_socket(void);
+char *conf_private_run_dir(void);
+char *conf_private_state_dir(void);

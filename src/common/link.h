@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* link.h - the resumable byte stream between agent and deputy: no I/O of its own, no GLib
+ *
+ * The caller moves bytes between a Link and whatever connection it has at the moment; the Link frames, checks, numbers,
+ * acknowledges, repeats and schedules. docs/protocol.md is the format. Not thread-safe: one thread owns a Link.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct Link Link;
+
+typedef enum { LINK_HOME, LINK_GUEST } LinkRole;
+
+/* Channels, most urgent first. A message is delivered whole and in the order of its channel. */
+typedef enum {
+    LINK_CONTROL,   /* wire.h messages */
+    LINK_FILES,     /* FUSE requests and replies of at most LINK_SMALL bytes */
+    LINK_STREAM,    /* wire.h messages that carry stdin, stdout, stderr or the terminal */
+    LINK_BULK,      /* longer FUSE requests and replies, the START message */
+    LINK_CHANNELS
+} LinkChannel;
+
+#define LINK_SMALL 8192               /* bytes; files messages above go on LINK_BULK */
+#define LINK_MESSAGE_MAX (5u << 20)   /* bytes of one message */
+
+typedef struct {
+    /* A whole message; data is valid during the call only. The receiver must, now or later, give the
+     * credit back with link_consumed(size). */
+    void (*message)(void *user, LinkChannel channel, const void *data, size_t size);
+    /* A sender that got -EAGAIN on this channel may try again. */
+    void (*writable)(void *user, LinkChannel channel);
+    /* HELLO was answered: the connection is good from here on. */
+    void (*established)(void *user, uint64_t epoch);
+    /* HOME only: this incarnation can never be resumed (rolled back, diverged, another job, another
+     * version); why is a sentence. The connection must be closed. */
+    void (*refused)(void *user, const char *why);
+} LinkEvents;
+
+/* random(user) fills buffers with unpredictable bytes; NULL: getrandom. NULL when out of memory. */
+Link *link_new(LinkRole role, const LinkEvents *events, void *user);
+void link_free(Link *link);
+
+/* Home: a new connection to incarnation epoch; what was half sent is forgotten and HELLO is due. Guest: not needed. */
+void link_attach(Link *link, uint64_t epoch);
+/* The connection is gone; messages can still be queued within their credit. */
+void link_detach(Link *link);
+
+/* Queues one message. 0; -EAGAIN: no credit, nothing taken, writable() will follow; -EMSGSIZE; -ENOMEM. */
+int link_send(Link *link, LinkChannel channel, const void *data, size_t size);
+/* The same from two parts (a header and a body), without joining them first. */
+int link_send2(Link *link, LinkChannel channel, const void *head, size_t head_size, const void *data, size_t size);
+/* The longest message that link_send would take now. */
+size_t link_room(const Link *link, LinkChannel channel);
+/* The receiver is done with so many bytes of message payload of the channel. */
+void link_consumed(Link *link, LinkChannel channel, size_t size);
+
+/* What should be written to the connection next (*size 0: nothing); link_output_done says how much was. Never more than
+ * 32 KiB at once (a virtio-serial write). */
+const void *link_output(Link *link, size_t *size);
+void link_output_done(Link *link, size_t written);
+bool link_wants_output(Link *link);
+
+/* Bytes that came from the connection. 0, or -EPROTO/-ENOMEM: close the connection (home), go on (guest). */
+int link_input(Link *link, const void *data, size_t size);
+
+/* Time: milliseconds until link_tick must be called (-1: no need), given a monotonic clock in ms. */
+int link_timeout(Link *link, uint64_t now_ms);
+void link_tick(Link *link, uint64_t now_ms);
+
+/* Figures for show and tests. */
+typedef struct {
+    uint64_t sent_frames, sent_bytes, received_frames, received_bytes;
+    uint64_t resent_frames, connections, unacknowledged_bytes;
+} LinkCounters;
+void link_counters(const Link *link, LinkCounters *ret_counters);
