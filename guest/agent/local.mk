@@ -1,0 +1,1 @@
+# The agent: static, its own flags, no GLib

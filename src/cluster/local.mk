@@ -1,0 +1,1 @@
+# cluster: sources are listed here

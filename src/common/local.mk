@@ -1,0 +1,15 @@
+# What both ends speak. libwire has no GLib: the agent links it too (compiled a second time with its own flags).
+noinst_LIBRARIES += libcommon.a
+WIRE_SOURCES = \
+	src/common/link.h \
+	$(NULL)
+libcommon_a_SOURCES = \
+	$(WIRE_SOURCES) \
+	src/common/conf.c src/common/conf.h \
+	src/common/error.c src/common/error.h \
+	src/common/json.c src/common/json.h \
+	src/common/log.c src/common/log.h \
+	src/common/rpc.c src/common/rpc.h \
+	$(NULL)
+libcommon_a_CFLAGS = $(AM_CFLAGS) $(JSON_CFLAGS)
+COMMON_LIBS = libcommon.a $(GLIB_LIBS) $(JSON_LIBS)

@@ -1,0 +1,1 @@
+# deputy: sources are listed here

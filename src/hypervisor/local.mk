@@ -1,0 +1,1 @@
+# hypervisor: sources are listed here

@@ -1,0 +1,1 @@
+# Payloads: small programs that make state, are moved, and verify it
