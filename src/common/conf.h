@@ -23,11 +23,10 @@ typedef struct {
     char *qemu;          /* path of QEMU */
     char *libvirtd;      /* path of libvirtd */
     guint orphan_suspend_s, orphan_end_s;  /* 600, 86400 */
-    guint port_explicit : 1;
 } Conf;
 
 /* Parses argv (options as --name VALUE, --config FILE) over a configuration file over the defaults. The file is
- * --config's, else SYSCONFDIR/sojourn/sojournd.conf if there. Unknown keys and options are errors (SJ_ERROR_USAGE).
+ * SYSCONFDIR/sojourn/sojournd.conf if there, then --config's. Unknown keys and options are errors (SJ_ERROR_USAGE).
  * Removes what it understood from argc/argv. */
 Conf *conf_new(int *argc, char ***argv, GError **error);
 void conf_free(Conf *conf);

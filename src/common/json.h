@@ -4,7 +4,7 @@
 
 #include <glib.h>
 
-typedef struct json_object Json;
+typedef struct Json Json;
 
 /* Constructors return a new reference; a setter takes over the reference of its child. */
 Json *json_object(void);

@@ -24,7 +24,7 @@ static void log_line(const char *level, const char *format, va_list args)
     g_autofree char *line = g_strdup_printf("%s: %s%s\n", program_name, level, sentence);
 
     if (write(STDERR_FILENO, line, strlen(line)) < 0)
-        ; /* there is nobody left to tell */
+        errno = 0; /* there is nobody left to tell */
     errno = saved;
 }
 

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* rpc-sync.c - JSON-RPC for commands: connect, listen, one call that blocks */
+#include "rpc.h"
+
+#include "error.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static gboolean address_of(const char *path, struct sockaddr_un *ret_address, GError **error)
+{
+    *ret_address = (struct sockaddr_un){.sun_family = AF_UNIX};
+    if (strlen(path) < sizeof ret_address->sun_path) {
+        strcpy(ret_address->sun_path, path);
+        return TRUE;
+    }
+    g_set_error(error, SJ_ERROR, SJ_ERROR_FAILED, "The socket path %s is too long (at most %zu bytes)", path,
+                sizeof ret_address->sun_path - 1);
+    return FALSE;
+}
+
+int rpc_connect(const char *path, GError **error)
+{
+    struct sockaddr_un address;
+    int fd;
+
+    if (!address_of(path, &address, error))
+        return -1;
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
+        return fd;
+    g_set_error(error, SJ_ERROR, errno == EACCES ? SJ_ERROR_DENIED : SJ_ERROR_GONE,
+                "No controller answers at %s (%s); start one with \"sojourn-supervisor\" or as a service", path,
+                g_strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+int rpc_listen(const char *path, int mode, GError **error)
+{
+    struct sockaddr_un address;
+    int fd, probe;
+
+    if (!address_of(path, &address, error))
+        return -1;
+    probe = rpc_connect(path, NULL);
+    if (probe >= 0) {
+        close(probe);
+        g_set_error(error, SJ_ERROR, SJ_ERROR_BUSY, "Somebody answers at %s already", path);
+        return -1;
+    }
+    unlink(path);
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof address) == 0 && chmod(path, mode) == 0 &&
+        listen(fd, 128) == 0)
+        return fd;
+    g_set_error(error, SJ_ERROR, SJ_ERROR_FAILED, "Cannot listen at %s: %s", path, g_strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+typedef struct {
+    gboolean done;
+    Json *result;
+    GError *error;
+    void (*notified)(const char *method, Json *params, gpointer user);
+    gpointer user;
+} Sync;
+
+static void sync_answer(Rpc *rpc, Json *result, int fd, const GError *error, gpointer user)
+{
+    Sync *sync = user;
+
+    if (fd >= 0)
+        close(fd);
+    sync->result = json_ref(result);
+    sync->error = error ? g_error_copy(error) : NULL;
+    sync->done = TRUE;
+}
+
+static void sync_called(Rpc *rpc, RpcCall *call, const char *method, Json *params, int fd, gpointer user)
+{
+    Sync *sync = user;
+
+    if (fd >= 0)
+        close(fd);
+    if (sync->notified)
+        sync->notified(method, params, sync->user);
+    rpc_reply(call, NULL);
+}
+
+Json *rpc_call_sync(const char *socket_path, const char *method, Json *params, guint timeout_ms,
+                    void (*notified)(const char *method, Json *params, gpointer user), gpointer user,
+                    GError **error)
+{
+    static const RpcEvents events = {.called = sync_called};
+    Sync sync = {.notified = notified, .user = user};
+    int fd = rpc_connect(socket_path, error);
+    GMainContext *context;
+    Rpc *rpc;
+
+    if (fd < 0) {
+        json_unref(params);
+        return NULL;
+    }
+    context = g_main_context_new();
+    g_main_context_push_thread_default(context);
+    rpc = rpc_new(fd, &events, &sync);
+    rpc_call(rpc, method, params, -1, timeout_ms, sync_answer, &sync);
+    while (!sync.done)
+        g_main_context_iteration(context, TRUE);
+    rpc_close(rpc);
+    while (g_main_context_iteration(context, FALSE))
+        ;
+    rpc_unref(rpc);
+    g_main_context_pop_thread_default(context);
+    g_main_context_unref(context);
+    if (sync.error)
+        g_propagate_error(error, sync.error);
+    return sync.result;
+}
