@@ -1,12 +1,19 @@
-# Unit tests: GLib test programs that print TAP-like results; each is one program and one file.
+# Unit tests: one GLib test program (TAP on its output) a file. To add one: a paragraph like these; UNIT_TESTS is enough.
 UNIT_LDADD = $(COMMON_LIBS)
+check_PROGRAMS += $(UNIT_TESTS)
+
+UNIT_TESTS += test-conf
+test_conf_SOURCES = tests/unit/test-conf.c
+test_conf_LDADD = $(UNIT_LDADD)
+
+UNIT_TESTS += test-rpc
+test_rpc_SOURCES = tests/unit/test-rpc.c
+test_rpc_LDADD = $(UNIT_LDADD)
 
 UNIT_TESTS += test-landlock
-check_PROGRAMS += test-landlock
 test_landlock_SOURCES = tests/unit/test-landlock.c
 test_landlock_LDADD = $(UNIT_LDADD)
 
 UNIT_TESTS += test-arbiter
-check_PROGRAMS += test-arbiter
 test_arbiter_SOURCES = tests/unit/test-arbiter.c src/deputy/arbiter.c src/deputy/arbiter.h
 test_arbiter_LDADD = $(GLIB_LIBS)
