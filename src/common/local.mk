@@ -2,6 +2,7 @@
 noinst_LIBRARIES += libcommon.a
 WIRE_SOURCES = \
 	src/common/link.h \
+	src/common/wire.c src/common/wire.h \
 	$(NULL)
 libcommon_a_SOURCES = \
 	$(WIRE_SOURCES) \
