@@ -1,1 +1,17 @@
-# hypervisor: sources are listed here
+# All that knows libvirt, QEMU and KVM
+noinst_LIBRARIES += libhypervisor.a
+libhypervisor_a_SOURCES = \
+	src/hypervisor/libvirtd.c src/hypervisor/libvirtd.h \
+	$(NULL)
+libhypervisor_a_CPPFLAGS = $(AM_CPPFLAGS) -DLIBVIRT_LIBDIR='"$(LIBVIRT_LIBDIR)"'
+libhypervisor_a_CFLAGS = $(AM_CFLAGS) $(LIBVIRT_CFLAGS) $(LIBVIRT_GLIB_CFLAGS)
+HYPERVISOR_LIBS = libhypervisor.a $(LIBVIRT_GLIB_LIBS) $(LIBVIRT_LIBS)
+
+pkglibexec_PROGRAMS += sojourn-supervisor
+sojourn_supervisor_SOURCES = src/hypervisor/supervisor.c
+sojourn_supervisor_LDADD = $(COMMON_LIBS)
+
+# A node without a controller, for trying libvirtd, guests and libvirt's own migration
+check_PROGRAMS += hv
+hv_SOURCES = tests/hypervisor/hv.c
+hv_LDADD = $(HYPERVISOR_LIBS) $(COMMON_LIBS)
