@@ -21,7 +21,6 @@
 #include "common/landlock.h"
 
 #include <dlfcn.h>
-#include <elf.h>
 #include <errno.h>
 #include <gio/gio.h>
 #include <string.h>
@@ -235,7 +234,7 @@ static const char *loader(void)
     Dl_info info;
     unsigned long base = getauxval(AT_BASE);
 
-    return base && dladdr((void *) (base + sizeof(ElfW(Ehdr))), &info) ? info.dli_fname : NULL;
+    return base && dladdr((void *)base, &info) ? info.dli_fname : NULL;
 }
 
 static gboolean enter_cage(const Conf *conf, const char *lv, GError **error)

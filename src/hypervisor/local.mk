@@ -12,6 +12,7 @@ sojourn_supervisor_SOURCES = src/hypervisor/supervisor.c
 sojourn_supervisor_LDADD = $(COMMON_LIBS)
 
 # A node without a controller, for trying libvirtd, guests and libvirt's own migration
+# Not a test itself
 check_PROGRAMS += hv
 hv_SOURCES = tests/hypervisor/hv.c
 hv_LDADD = $(HYPERVISOR_LIBS) $(COMMON_LIBS)
