@@ -22,3 +22,7 @@ UNIT_TESTS += test-verdict
 check_PROGRAMS += test-verdict
 test_verdict_SOURCES = tests/unit/test-verdict.c src/controller/verdict.c src/controller/verdict.h
 test_verdict_LDADD = $(GLIB_LIBS)
+
+UNIT_TESTS += test-wire
+test_wire_SOURCES = tests/unit/test-wire.c
+test_wire_LDADD = $(UNIT_LDADD)
