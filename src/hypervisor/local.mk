@@ -1,6 +1,7 @@
 # All that knows libvirt, QEMU and KVM
 noinst_LIBRARIES += libhypervisor.a
 libhypervisor_a_SOURCES = \
+	src/hypervisor/guest-xml.c src/hypervisor/guest-xml.h \
 	src/hypervisor/libvirtd.c src/hypervisor/libvirtd.h \
 	$(NULL)
 libhypervisor_a_CPPFLAGS = $(AM_CPPFLAGS) -DLIBVIRT_LIBDIR='"$(LIBVIRT_LIBDIR)"'
@@ -16,3 +17,8 @@ sojourn_supervisor_LDADD = $(COMMON_LIBS)
 check_PROGRAMS += hv
 hv_SOURCES = tests/hypervisor/hv.c
 hv_LDADD = $(HYPERVISOR_LIBS) $(COMMON_LIBS)
+
+UNIT_TESTS += test-guest-xml
+test_guest_xml_SOURCES = tests/unit/test-guest-xml.c
+test_guest_xml_LDADD = $(HYPERVISOR_LIBS) $(UNIT_LDADD)
+EXTRA_DIST += tests/data
