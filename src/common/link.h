@@ -39,7 +39,8 @@ typedef struct {
     void (*refused)(void *user, const char *why);
 } LinkEvents;
 
-/* random(user) fills buffers with unpredictable bytes; NULL: getrandom. NULL when out of memory. */
+/* Events are copied; message is required, the others may be NULL. A callback may send and give credit back, attach and
+ * detach, but neither free the link nor feed it. NULL when out of memory. */
 Link *link_new(LinkRole role, const LinkEvents *events, void *user);
 void link_free(Link *link);
 
@@ -48,7 +49,8 @@ void link_attach(Link *link, uint64_t epoch);
 /* The connection is gone; messages can still be queued within their credit. */
 void link_detach(Link *link);
 
-/* Queues one message. 0; -EAGAIN: no credit, nothing taken, writable() will follow; -EMSGSIZE; -ENOMEM. */
+/* Queues one message. 0; -EAGAIN: no credit, nothing taken, writable() will follow; -EMSGSIZE: empty, or longer than
+ * LINK_MESSAGE_MAX or the channel's window; -ENOMEM: nothing taken. */
 int link_send(Link *link, LinkChannel channel, const void *data, size_t size);
 /* The same from two parts (a header and a body), without joining them first. */
 int link_send2(Link *link, LinkChannel channel, const void *head, size_t head_size, const void *data, size_t size);
@@ -63,7 +65,8 @@ const void *link_output(Link *link, size_t *size);
 void link_output_done(Link *link, size_t written);
 bool link_wants_output(Link *link);
 
-/* Bytes that came from the connection. 0, or -EPROTO/-ENOMEM: close the connection (home), go on (guest). */
+/* Bytes that came from the connection. 0, or -EPROTO/-ENOMEM: close the connection (home), go on (guest: it discards
+ * until home's next HELLO, and asks for one). */
 int link_input(Link *link, const void *data, size_t size);
 
 /* Time: milliseconds until link_tick must be called (-1: no need), given a monotonic clock in ms. */

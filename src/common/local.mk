@@ -1,7 +1,12 @@
 # What both ends speak. libwire has no GLib: the agent links it too (compiled a second time with its own flags).
 noinst_LIBRARIES += libcommon.a
 WIRE_SOURCES = \
-	src/common/link.h \
+	src/common/checksum.c src/common/checksum.h \
+	src/common/frame.c src/common/frame.h \
+	src/common/link-private.h \
+	src/common/link-receive.c \
+	src/common/link-send.c \
+	src/common/link.c src/common/link.h \
 	src/common/wire.c src/common/wire.h \
 	$(NULL)
 libcommon_a_SOURCES = \

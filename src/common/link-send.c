@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* link-send.c - the sending half of a link: queues, order of channels, credit, replay
+ *
+ * A message is cut into frames and copied once, when it is taken: the frames are what is written and what is kept. A frame
+ * gets its number, and with it its place in the chain, when it is first written, so that an urgent message overtakes the
+ * rest of a long one. Repeated frames keep their numbers; only the acknowledgement in their header is new.
+ */
+#include "link-private.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FRAME_COST (sizeof(LinkFrame) + FRAME_HEADER + 16)
+#define STAGE_FRAME 4096           /* frames up to this size are gathered into one write */
+#define PASS_OVER_MAX (128u << 10) /* bytes that more urgent channels may write while another waits */
+
+static void queue_push(LinkQueue *queue, LinkFrame *frame)
+{
+    frame->next = NULL;
+    if (queue->last)
+        queue->last->next = frame;
+    else
+        queue->first = frame;
+    queue->last = frame;
+}
+
+static LinkFrame *queue_pop(LinkQueue *queue)
+{
+    LinkFrame *frame = queue->first;
+
+    queue->first = frame->next;
+    if (!queue->first)
+        queue->last = NULL;
+    return frame;
+}
+
+static void queue_free(LinkQueue *queue)
+{
+    while (queue->first)
+        free(queue_pop(queue));
+}
+
+void send_free(Link *link)
+{
+    if (link->out_orphan)
+        free(link->out_frame);
+    queue_free(&link->kept);
+    for (int i = 0; i < LINK_CHANNELS; i++)
+        queue_free(&link->lanes[i].queue);
+    free(link->stage);
+}
+
+/* What the other end's window has left; nothing while too many small frames are kept. */
+static size_t room(const Link *link, LinkChannel channel)
+{
+    const LinkLane *lane = &link->lanes[channel];
+    uint64_t window = link_windows[channel], under_way = lane->sent - lane->peer_consumed;
+
+    if (under_way >= window || lane->kept_cost >= 2 * window)
+        return 0;
+    return window - under_way;
+}
+
+size_t link_room(const Link *link, LinkChannel channel)
+{
+    size_t left = room(link, channel);
+
+    return left < LINK_MESSAGE_MAX ? left : LINK_MESSAGE_MAX;
+}
+
+void send_writable(Link *link)
+{
+    for (int i = 0; i < LINK_CHANNELS; i++) {
+        LinkLane *lane = &link->lanes[i];
+
+        if (lane->wanted && room(link, i) >= lane->wanted) {
+            lane->wanted = 0;
+            if (link->events.writable)
+                link->events.writable(link->user, i);
+        }
+    }
+}
+
+/* The two parts of a message as one run of bytes. */
+typedef struct {
+    const uint8_t *part[2];
+    size_t left[2];
+} Parts;
+
+static void parts_take(Parts *parts, uint8_t *target, size_t size, Sum *sum)
+{
+    for (int i = 0; i < 2; i++) {
+        size_t take = size < parts->left[i] ? size : parts->left[i];
+
+        if (take) {
+            sum_copy(sum, target, parts->part[i], take);
+            parts->part[i] += take;
+            parts->left[i] -= take;
+            target += take;
+            size -= take;
+        }
+    }
+}
+
+static LinkFrame *frame_new(LinkChannel channel, Parts *parts)
+{
+    size_t all = parts->left[0] + parts->left[1];
+    size_t length = all < FRAME_PAYLOAD_MAX ? all : FRAME_PAYLOAD_MAX;
+    LinkFrame *frame = malloc(sizeof(*frame) + FRAME_HEADER + length);
+    Sum sum = SUM_INIT;
+
+    if (!frame)
+        return NULL;
+    parts_take(parts, frame->bytes + FRAME_HEADER, length, &sum);
+    frame->head = (Frame){ .version = FRAME_VERSION, .type = FRAME_DATA, .channel = channel,
+                           .length = length, .rest = all - length, .sum = sum_value(&sum) };
+    return frame;
+}
+
+static void queue_append(LinkQueue *queue, LinkQueue *more)
+{
+    if (queue->last)
+        queue->last->next = more->first;
+    else
+        queue->first = more->first;
+    queue->last = more->last;
+}
+
+int link_send2(Link *link, LinkChannel channel, const void *head, size_t head_size,
+               const void *data, size_t size)
+{
+    Parts parts = { { head, data }, { head_size, size } };
+    size_t all = head_size + size, cost = 0;
+    LinkQueue frames = { NULL, NULL };
+    LinkLane *lane;
+
+    if (channel >= LINK_CHANNELS || all == 0 || all < size || all > LINK_MESSAGE_MAX ||
+        all > link_windows[channel])
+        return -EMSGSIZE;
+    lane = &link->lanes[channel];
+    if (all > room(link, channel)) {
+        if (!lane->wanted || all < lane->wanted)
+            lane->wanted = all;
+        return -EAGAIN;
+    }
+    while (parts.left[0] + parts.left[1]) {
+        LinkFrame *frame = frame_new(channel, &parts);
+
+        if (!frame) {
+            queue_free(&frames);
+            return -ENOMEM;
+        }
+        queue_push(&frames, frame);
+        cost += FRAME_COST + frame->head.length;
+    }
+    queue_append(&lane->queue, &frames);
+    lane->sent += all;
+    lane->kept_cost += cost;
+    link->counters.unacknowledged_bytes += all;
+    return 0;
+}
+
+int link_send(Link *link, LinkChannel channel, const void *data, size_t size)
+{
+    return link_send2(link, channel, NULL, 0, data, size);
+}
+
+bool send_chain_at(const Link *link, uint64_t sequence, uint64_t *ret_chain)
+{
+    if (sequence == link->acked) {
+        *ret_chain = link->acked_chain;
+        return true;
+    }
+    for (const LinkFrame *frame = link->kept.first; frame; frame = frame->next)
+        if (frame->head.sequence == sequence) {
+            *ret_chain = frame->chain;
+            return true;
+        }
+    return false;
+}
+
+bool send_acknowledge(Link *link, uint64_t sequence)
+{
+    if (sequence > link->tx_sequence)
+        return false;
+    while (link->acked < sequence) {
+        LinkFrame *frame = queue_pop(&link->kept);
+
+        link->acked = frame->head.sequence;
+        link->acked_chain = frame->chain;
+        link->lanes[frame->head.channel].kept_cost -= FRAME_COST + frame->head.length;
+        link->counters.unacknowledged_bytes -= frame->head.length;
+        if (link->resend == frame)
+            link->resend = frame->next;
+        if (link->out_frame == frame)
+            link->out_orphan = true;
+        else
+            free(frame);
+    }
+    return true;
+}
+
+bool send_consumed(Link *link, const uint64_t consumed[LINK_CHANNELS])
+{
+    for (int i = 0; i < LINK_CHANNELS; i++) {
+        if (consumed[i] < link->lanes[i].peer_consumed || consumed[i] > link->lanes[i].sent)
+            return false;
+        link->lanes[i].peer_consumed = consumed[i];
+    }
+    return true;
+}
+
+static void output_end(Link *link)
+{
+    if (link->out_orphan)
+        free(link->out_frame);
+    link->out = NULL;
+    link->out_frame = NULL;
+    link->out_orphan = false;
+    link->out_size = link->out_done = 0;
+}
+
+void send_reset(Link *link)
+{
+    output_end(link);
+    link->resend = NULL;
+    link->ack_due = link->ack_waits = false;
+    link->ack_at = 0;
+}
+
+void send_resume(Link *link)
+{
+    link->resend = link->kept.first;
+}
+
+/* The channel whose turn it is: the most urgent, unless another was passed over for too long. */
+static LinkLane *next_lane(Link *link)
+{
+    LinkLane *chosen = NULL;
+
+    for (int i = 0; i < LINK_CHANNELS; i++) {
+        LinkLane *lane = &link->lanes[i];
+
+        if (lane->queue.first && (!chosen || lane->passed_over >= PASS_OVER_MAX))
+            chosen = lane;
+    }
+    return chosen;
+}
+
+static void count_passed_over(Link *link, const LinkLane *chosen, size_t size)
+{
+    for (int i = 0; i < LINK_CHANNELS; i++) {
+        LinkLane *lane = &link->lanes[i];
+
+        lane->passed_over = lane == chosen || !lane->queue.first ? 0 : lane->passed_over + size;
+    }
+}
+
+/* The frame to be written next, without taking it. */
+static LinkFrame *peek_frame(Link *link)
+{
+    LinkLane *lane;
+
+    if (link->resend)
+        return link->resend;
+    lane = next_lane(link);
+    return lane ? lane->queue.first : NULL;
+}
+
+/* Takes that frame: numbers it if it is new, and writes its header. */
+static void take_frame(Link *link, LinkFrame *frame)
+{
+    if (frame == link->resend) {
+        link->resend = frame->next;
+        link->counters.resent_frames++;
+    } else {
+        LinkLane *lane = &link->lanes[frame->head.channel];
+
+        queue_pop(&lane->queue);
+        count_passed_over(link, lane, FRAME_HEADER + frame->head.length);
+        frame->head.sequence = ++link->tx_sequence;
+        frame->chain = link->tx_chain = frame_chain(link->tx_chain, &frame->head);
+        queue_push(&link->kept, frame);
+    }
+    frame->head.ack = link->rx_sequence;
+    frame_encode(&frame->head, frame->bytes);
+    link->unacknowledged = 0;
+    link->counters.sent_frames++;
+    link->counters.sent_bytes += FRAME_HEADER + frame->head.length;
+}
+
+static bool credit_waits(const Link *link)
+{
+    for (int i = 0; i < LINK_CHANNELS; i++)
+        if (link->lanes[i].consumed != link->lanes[i].announced)
+            return true;
+    return false;
+}
+
+static void stage_ack(Link *link)
+{
+    uint64_t consumed[LINK_CHANNELS];
+
+    for (int i = 0; i < LINK_CHANNELS; i++)
+        link->lanes[i].announced = consumed[i] = link->lanes[i].consumed;
+    frame_encode_ack(link->tx_sequence, link->rx_sequence, consumed, link->stage + link->out_size);
+    link->out_size += FRAME_ACK_SIZE;
+    link->unacknowledged = 0;
+    link->ack_due = link->ack_waits = false;
+    link->ack_at = 0;
+    link->counters.sent_frames++;
+    link->counters.sent_bytes += FRAME_ACK_SIZE;
+}
+
+static void stage_hello(Link *link)
+{
+    Hello hello;
+
+    link_fill_hello(link, &hello);
+    frame_encode_hello(link->role == LINK_HOME ? FRAME_HELLO : FRAME_HELLO_ACK, &hello,
+                       link->stage + link->out_size);
+    link->out_size += FRAME_HELLO_SIZE;
+    link->hello_due = false;
+    link->counters.sent_frames++;
+    link->counters.sent_bytes += FRAME_HELLO_SIZE;
+}
+
+static void stage_lost(Link *link)
+{
+    Sum sum = SUM_INIT;
+    Frame frame = { .version = FRAME_VERSION, .type = FRAME_LOST, .sequence = link->tx_sequence,
+                    .ack = link->rx_sequence, .sum = sum_value(&sum) };
+
+    frame_encode(&frame, link->stage + link->out_size);
+    link->out_size += FRAME_HEADER;
+    link->lost_due = false;
+}
+
+/* Gathers frames into the stage, or points at one large frame where it lies. */
+static void prepare_output(Link *link)
+{
+    LinkFrame *frame;
+
+    if (!link->stage && !(link->stage = malloc(FRAME_MAX)))
+        return;
+    link->out = link->stage;
+    if (link->hello_due)
+        stage_hello(link);
+    if (link->lost_due)
+        stage_lost(link);
+    if (link->state != LINK_UP)
+        return;
+    if (link->ack_due)
+        stage_ack(link);
+    while ((frame = peek_frame(link))) {
+        size_t size = FRAME_HEADER + frame->head.length;
+
+        if (size > STAGE_FRAME || size > FRAME_MAX - link->out_size) {
+            if (link->out_size)
+                break;
+            take_frame(link, frame);
+            link->out_frame = frame;
+            link->out = frame->bytes;
+            link->out_size = size;
+            break;
+        }
+        take_frame(link, frame);
+        memcpy(link->stage + link->out_size, frame->bytes, size);
+        link->out_size += size;
+    }
+    link->ack_waits = link->unacknowledged || credit_waits(link);
+    if (!link->ack_waits)
+        link->ack_at = 0;
+}
+
+bool link_wants_output(Link *link)
+{
+    if (link->out_size || link->hello_due || link->lost_due)
+        return true;
+    return link->state == LINK_UP && (link->ack_due || peek_frame(link));
+}
+
+const void *link_output(Link *link, size_t *size)
+{
+    *size = 0;
+    if (!link->out_size && link_wants_output(link))
+        prepare_output(link);
+    if (!link->out_size)
+        return NULL;
+    *size = link->out_size - link->out_done;
+    return link->out + link->out_done;
+}
+
+void link_output_done(Link *link, size_t written)
+{
+    link->out_done += written;
+    if (link->out_done >= link->out_size)
+        output_end(link);
+}
