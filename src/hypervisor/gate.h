@@ -30,8 +30,9 @@ typedef struct {
      * migration failed, there is no guest, an error is on its way to the source and ended() follows. */
     void (*finished)(Gate *gate, gboolean present, gpointer user);
     /* The last callback; gate_free is due. reason NULL: the conversation was complete. violation: the peer said what it
-     * may not say; it has been logged and should be counted against it. Before finished(present) an end also means
-     * that our libvirtd has destroyed, or is destroying, what had come of the guest. */
+     * may not say; it has been logged and should be counted against it. After an end without finished(present) our
+     * libvirtd has destroyed, or is destroying, what had come of the guest; should it be found later all the same
+     * (libvirtd died meanwhile), it is judged by verdict_host as any other. */
     void (*ended)(Gate *gate, const char *reason, gboolean violation, gpointer user);
 } GateEvents;
 
@@ -47,4 +48,7 @@ void gate_refuse(Gate *gate, const char *text);
 
 /* Closes both connections and frees. Before finished(present) our libvirtd then destroys the incoming guest. NULL is fine. */
 void gate_free(Gate *gate);
+
+/* The same with a connection to a libvirtd that is made already (taken over): for tests and fuzzing. */
+Gate *gate_new_connected(int peer_fd, int libvirtd_fd, const GateConfig *config, const GateEvents *events, gpointer user);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Gate, gate_free)

@@ -1,8 +1,13 @@
 # All that knows libvirt, QEMU and KVM
 noinst_LIBRARIES += libhypervisor.a
 libhypervisor_a_SOURCES = \
+	src/hypervisor/gate.c src/hypervisor/gate.h \
+	src/hypervisor/gate-cookie.c src/hypervisor/gate-cookie.h \
+	src/hypervisor/gate-source.c src/hypervisor/gate-source.h \
 	src/hypervisor/guest-xml.c src/hypervisor/guest-xml.h \
+	src/hypervisor/libvirt-rpc.c src/hypervisor/libvirt-rpc.h \
 	src/hypervisor/libvirtd.c src/hypervisor/libvirtd.h \
+	src/hypervisor/xdr.c src/hypervisor/xdr.h \
 	$(NULL)
 libhypervisor_a_CPPFLAGS = $(AM_CPPFLAGS) -DLIBVIRT_LIBDIR='"$(LIBVIRT_LIBDIR)"'
 libhypervisor_a_CFLAGS = $(AM_CFLAGS) $(LIBVIRT_CFLAGS) $(LIBVIRT_GLIB_CFLAGS)

@@ -19,7 +19,6 @@ test_arbiter_SOURCES = tests/unit/test-arbiter.c src/deputy/arbiter.c src/deputy
 test_arbiter_LDADD = $(GLIB_LIBS)
 
 UNIT_TESTS += test-verdict
-check_PROGRAMS += test-verdict
 test_verdict_SOURCES = tests/unit/test-verdict.c src/controller/verdict.c src/controller/verdict.h
 test_verdict_LDADD = $(GLIB_LIBS)
 
