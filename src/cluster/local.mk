@@ -1,1 +1,15 @@
-# cluster: sources are listed here
+# What knows other nodes. GnuTLS twice, by halves: x509.c makes and reads keys and certificates,
+# tls-session.c speaks TLS with them.
+noinst_LIBRARIES += libcluster.a
+libcluster_a_SOURCES = \
+	src/cluster/tls.c src/cluster/tls.h \
+	src/cluster/tls-connection.c src/cluster/tls-connection.h \
+	src/cluster/tls-dial.c \
+	src/cluster/tls-identity.c src/cluster/tls-identity.h \
+	src/cluster/tls-listen.c \
+	src/cluster/tls-session.c src/cluster/tls-session.h \
+	src/cluster/x509.c src/cluster/x509.h \
+	src/cluster/cluster.h src/cluster/peer.h \
+	$(NULL)
+libcluster_a_CFLAGS = $(AM_CFLAGS) $(GNUTLS_CFLAGS)
+CLUSTER_LIBS = libcluster.a $(COMMON_LIBS) $(GNUTLS_LIBS)

@@ -25,3 +25,7 @@ test_verdict_LDADD = $(GLIB_LIBS)
 UNIT_TESTS += test-wire
 test_wire_SOURCES = tests/unit/test-wire.c
 test_wire_LDADD = $(UNIT_LDADD)
+
+UNIT_TESTS += test-tls
+test_tls_SOURCES = tests/unit/test-tls.c
+test_tls_LDADD = $(CLUSTER_LIBS)
