@@ -39,7 +39,7 @@ typedef struct {
 /* reboot=t: a triple fault is the only way out of a microvm. acpi=off: do not even look for tables. */
 static const Machine machines[] = {
     {"microvm", "microvm", "", "<address type='virtio-mmio'/>",
-     "console=ttyS0 panic=-1 reboot=t acpi=off no_timer_check"},
+     "console=ttyS0 panic=-1 reboot=t acpi=off"},
     {"pc", "pc-i440fx-7.2", "<acpi/><apic/>", "", "console=ttyS0 panic=-1 reboot=t clocksource=acpi_pm"},
 };
 
@@ -143,6 +143,30 @@ gboolean guest_xml_read_metadata(const char *xml, guint64 *ret_epoch, char **ret
     }
     g_string_free(reading.text, TRUE);
     return good;
+}
+
+static void channel_start(GMarkupParseContext *context, const char *element, const char **names, const char **values,
+                          gpointer user, GError **error)
+{
+    const GSList *stack = g_markup_parse_context_get_element_stack(context);
+    char **path = user;
+
+    if (!stack->next || !g_str_equal(stack->next->data, "channel") || !g_str_equal(element, "source"))
+        return;
+    for (; *names; names++, values++)
+        if (g_str_equal(*names, "path") && !*path)
+            *path = g_strdup(*values);
+}
+
+char *guest_xml_channel(const char *xml)
+{
+    static const GMarkupParser parser = {.start_element = channel_start};
+    char *path = NULL;
+    g_autoptr(GMarkupParseContext) context = g_markup_parse_context_new(&parser, 0, &path, NULL);
+
+    if (!g_markup_parse_context_parse(context, xml, -1, NULL) || !g_markup_parse_context_end_parse(context, NULL))
+        g_clear_pointer(&path, g_free);
+    return path;
 }
 
 static gboolean wrong(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);

@@ -35,6 +35,9 @@ char *guest_xml_metadata(guint64 epoch, const char *description);
 /* Reads epoch and description (g_free) back from our metadata element; FALSE where it is not ours. */
 gboolean guest_xml_read_metadata(const char *xml, guint64 *ret_epoch, char **ret_description);
 
+/* Where QEMU listens for the link, from a running domain's XML (g_free); NULL: nowhere. */
+char *guest_xml_channel(const char *xml);
+
 /* The domain's name for a job id (g_free), and back: NULL where the name is not a guest's. */
 char *guest_name(const char *id);
 const char *guest_name_id(const char *name);

@@ -31,7 +31,6 @@ typedef struct {
     char *description;     /* JSON text; may be NULL */
     guint64 cpu_ns;        /* host CPU time used */
     guint64 memory_bytes;  /* given at start */
-    guint64 rss_bytes;     /* resident memory of its QEMU; 0: not known */
     char *channel_path;    /* where QEMU listens for the link; NULL: none */
 } GuestInfo;
 
@@ -61,6 +60,17 @@ GPtrArray *guest_list_finish(GAsyncResult *result, GError **error);
 /* One guest, the same. With state GUEST_ENDED and no error where there is none. */
 void guest_query(Hypervisor *hv, const char *id, GAsyncReadyCallback callback, gpointer user);
 GuestInfo *guest_query_finish(GAsyncResult *result, GError **error);
+
+/* What a guest uses of this machine, from /proc: cheap, does not ask libvirtd, does not block. */
+typedef struct {
+    guint64 cpu_ns;        /* run by all threads of its QEMU */
+    guint64 wait_ns;       /* and waited for a CPU meanwhile */
+    guint64 rss_bytes;     /* resident memory */
+    int pid;               /* of QEMU */
+} GuestUsage;
+
+/* FALSE where there is no such guest. Threads that have ended are not counted. */
+gboolean guest_usage(Hypervisor *hv, const char *id, GuestUsage *ret_usage);
 
 /* Progress of a migration, in bytes of guest memory; called on the main context, not before 250 ms have passed. */
 typedef void (*GuestProgress)(const char *id, guint64 bytes_total, guint64 bytes_remaining, gpointer user);

@@ -1,12 +1,16 @@
 # All that knows libvirt, QEMU and KVM
 noinst_LIBRARIES += libhypervisor.a
 libhypervisor_a_SOURCES = \
-	src/hypervisor/gate.c src/hypervisor/gate.h \
 	src/hypervisor/gate-cookie.c src/hypervisor/gate-cookie.h \
 	src/hypervisor/gate-source.c src/hypervisor/gate-source.h \
+	src/hypervisor/gate.c src/hypervisor/gate.h \
+	src/hypervisor/guest-migrate.c \
 	src/hypervisor/guest-xml.c src/hypervisor/guest-xml.h \
+	src/hypervisor/guest.c src/hypervisor/guest.h \
+	src/hypervisor/hypervisor.c src/hypervisor/hypervisor.h src/hypervisor/hypervisor-internal.h \
 	src/hypervisor/libvirt-rpc.c src/hypervisor/libvirt-rpc.h \
 	src/hypervisor/libvirtd.c src/hypervisor/libvirtd.h \
+	src/hypervisor/virt.c src/hypervisor/virt.h \
 	src/hypervisor/xdr.c src/hypervisor/xdr.h \
 	$(NULL)
 libhypervisor_a_CPPFLAGS = $(AM_CPPFLAGS) -DLIBVIRT_LIBDIR='"$(LIBVIRT_LIBDIR)"'
@@ -17,8 +21,7 @@ pkglibexec_PROGRAMS += sojourn-supervisor
 sojourn_supervisor_SOURCES = src/hypervisor/supervisor.c
 sojourn_supervisor_LDADD = $(COMMON_LIBS)
 
-# A node without a controller, for trying libvirtd, guests and libvirt's own migration
-# Not a test itself
+# Not a test itself: a node without a controller, for trying libvirtd, guests and libvirt's own migration
 check_PROGRAMS += hv
 hv_SOURCES = tests/hypervisor/hv.c
 hv_LDADD = $(HYPERVISOR_LIBS) $(COMMON_LIBS)

@@ -127,6 +127,16 @@ static void test_metadata_of_others(void)
         g_assert_false(guest_xml_read_metadata(bad[i], &epoch, &text));
 }
 
+static void test_channel(void)
+{
+    g_autofree char *xml = guest_xml(&base, NULL);
+    g_autofree char *path = guest_xml_channel(xml);
+
+    g_assert_cmpstr(path, ==, base.channel_path);
+    g_assert_null(guest_xml_channel("<domain><source path='/x'/></domain>"));
+    g_assert_null(guest_xml_channel("<channel><source path='/x'/>"));
+}
+
 static void test_name(void)
 {
     g_autofree char *name = guest_name(base.id);
@@ -142,6 +152,7 @@ int main(int argc, char **argv)
     g_test_add_func("/guest-xml/refused", test_refused);
     g_test_add_func("/guest-xml/metadata", test_metadata);
     g_test_add_func("/guest-xml/metadata-of-others", test_metadata_of_others);
+    g_test_add_func("/guest-xml/channel", test_channel);
     g_test_add_func("/guest-xml/name", test_name);
     return g_test_run();
 }

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* guest.c - what can be done to a guest: one worker thread an operation, its result on the main context */
+#include "guest.h"
+
+#include "common/error.h"
+#include "hypervisor-internal.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* One operation: what its worker needs, all of it its own. */
+typedef struct {
+    Virt *virt;
+    char *id;
+    char *xml;                 /* a domain or its metadata */
+    gboolean (*act)(Virt *virt, const char *text, GError **error);
+} Operation;
+
+static void operation_free(gpointer data)
+{
+    Operation *operation = data;
+
+    virt_unref(operation->virt);
+    g_free(operation->id);
+    g_free(operation->xml);
+    g_free(operation);
+}
+
+void guest_info_free(GuestInfo *info)
+{
+    if (!info)
+        return;
+    g_free(info->id);
+    g_free(info->description);
+    g_free(info->channel_path);
+    g_free(info);
+}
+
+/* Takes a connection and runs work in a thread; with no libvirtd, or error set (taken over), the callback gets the error. */
+static void run(Hypervisor *hv, Operation *operation, GError *error, GTaskThreadFunc work, GAsyncReadyCallback callback,
+                gpointer user)
+{
+    g_autoptr(GTask) task = g_task_new(NULL, NULL, callback, user);
+
+    g_task_set_task_data(task, operation, operation_free);
+    if (error || !(operation->virt = hypervisor_virt(hv, &error)))
+        g_task_return_error(task, error);
+    else
+        g_task_run_in_thread(task, work);
+}
+
+static Operation *operation_new(const char *id)
+{
+    Operation *operation = g_new0(Operation, 1);
+
+    operation->id = g_strdup(id);
+    return operation;
+}
+
+static void return_boolean(GTask *task, gboolean done, GError *error)
+{
+    if (done)
+        g_task_return_boolean(task, TRUE);
+    else
+        g_task_return_error(task, error);
+}
+
+gboolean guest_finish(GAsyncResult *result, GError **error)
+{
+    return g_task_propagate_boolean(G_TASK(result), error);
+}
+
+static void start_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+{
+    Operation *operation = data;
+    GError *error = NULL;
+
+    return_boolean(task, virt_create(operation->virt, operation->xml, &error), error);
+}
+
+void guest_start(Hypervisor *hv, const GuestSpec *spec, GAsyncReadyCallback callback, gpointer user)
+{
+    Operation *operation = operation_new(spec->id);
+    GError *error = NULL;
+
+    operation->xml = guest_xml(spec, &error);
+    run(hv, operation, error, start_thread, callback, user);
+}
+
+/* suspend and resume */
+static void act_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+{
+    Operation *operation = data;
+    GError *error = NULL;
+
+    return_boolean(task, operation->act(operation->virt, operation->id, &error), error);
+}
+
+void guest_suspend(Hypervisor *hv, const char *id, GAsyncReadyCallback callback, gpointer user)
+{
+    Operation *operation = operation_new(id);
+
+    operation->act = virt_suspend;
+    run(hv, operation, NULL, act_thread, callback, user);
+}
+
+void guest_resume(Hypervisor *hv, const char *id, GAsyncReadyCallback callback, gpointer user)
+{
+    Operation *operation = operation_new(id);
+
+    operation->act = virt_resume;
+    run(hv, operation, NULL, act_thread, callback, user);
+}
+
+static void destroy_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+{
+    Operation *operation = data;
+    GError *error = NULL;
+    gboolean done = virt_destroy(operation->virt, operation->id, &error);
+
+    if (g_error_matches(error, SJ_ERROR, SJ_ERROR_NOT_FOUND)) {
+        g_clear_error(&error);
+        done = TRUE;
+    }
+    return_boolean(task, done, error);
+}
+
+void guest_destroy(Hypervisor *hv, const char *id, GAsyncReadyCallback callback, gpointer user)
+{
+    run(hv, operation_new(id), NULL, destroy_thread, callback, user);
+}
+
+static void describe_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+{
+    Operation *operation = data;
+    GError *error = NULL;
+
+    return_boolean(task, virt_set_metadata(operation->virt, operation->id, operation->xml, &error), error);
+}
+
+void guest_set_description(Hypervisor *hv, const char *id, guint64 epoch, const char *description,
+                           GAsyncReadyCallback callback, gpointer user)
+{
+    Operation *operation = operation_new(id);
+
+    operation->xml = guest_xml_metadata(epoch, description);
+    run(hv, operation, NULL, describe_thread, callback, user);
+}
+
+static void list_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+{
+    Operation *operation = data;
+    GError *error = NULL;
+    GPtrArray *guests = virt_list(operation->virt, &error);
+
+    if (guests)
+        g_task_return_pointer(task, guests, (GDestroyNotify)g_ptr_array_unref);
+    else
+        g_task_return_error(task, error);
+}
+
+void guest_list(Hypervisor *hv, GAsyncReadyCallback callback, gpointer user)
+{
+    run(hv, operation_new(NULL), NULL, list_thread, callback, user);
+}
+
+GPtrArray *guest_list_finish(GAsyncResult *result, GError **error)
+{
+    return g_task_propagate_pointer(G_TASK(result), error);
+}
+
+static void query_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+{
+    Operation *operation = data;
+    GError *error = NULL;
+    GuestInfo *info = virt_query(operation->virt, operation->id, &error);
+
+    if (info)
+        g_task_return_pointer(task, info, (GDestroyNotify)guest_info_free);
+    else
+        g_task_return_error(task, error);
+}
+
+void guest_query(Hypervisor *hv, const char *id, GAsyncReadyCallback callback, gpointer user)
+{
+    run(hv, operation_new(id), NULL, query_thread, callback, user);
+}
+
+GuestInfo *guest_query_finish(GAsyncResult *result, GError **error)
+{
+    return g_task_propagate_pointer(G_TASK(result), error);
+}
+
+/* libvirt keeps QEMU's pid in a file of the domain's name. */
+static int guest_pid(Hypervisor *hv, const char *id)
+{
+    g_autofree char *path = g_strdup_printf("%s/lv/libvirt/qemu/run/" GUEST_NAME_PREFIX "%s.pid",
+                                            hypervisor_conf(hv)->run_dir, id);
+    g_autofree char *text = NULL;
+
+    return g_file_get_contents(path, &text, NULL, NULL) ? atoi(text) : 0;
+}
+
+static void add_thread(const char *tasks, const char *tid, GuestUsage *usage)
+{
+    g_autofree char *path = g_build_filename(tasks, tid, "schedstat", NULL), *text = NULL;
+    guint64 run, wait;
+
+    if (g_file_get_contents(path, &text, NULL, NULL) &&
+        sscanf(text, "%" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT, &run, &wait) == 2) {
+        usage->cpu_ns += run;
+        usage->wait_ns += wait;
+    }
+}
+
+gboolean guest_usage(Hypervisor *hv, const char *id, GuestUsage *ret_usage)
+{
+    GuestUsage usage = {.pid = guest_pid(hv, id)};
+    g_autofree char *tasks = g_strdup_printf("/proc/%d/task", usage.pid);
+    g_autofree char *statm = g_strdup_printf("/proc/%d/statm", usage.pid), *text = NULL;
+    g_autoptr(GDir) list = usage.pid > 1 ? g_dir_open(tasks, 0, NULL) : NULL;
+    guint64 size, resident;
+    const char *tid;
+
+    if (!list || !g_file_get_contents(statm, &text, NULL, NULL) ||
+        sscanf(text, "%" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT, &size, &resident) != 2)
+        return FALSE;
+    while ((tid = g_dir_read_name(list)))
+        add_thread(tasks, tid, &usage);
+    usage.rss_bytes = resident * sysconf(_SC_PAGESIZE);
+    *ret_usage = usage;
+    return TRUE;
+}
