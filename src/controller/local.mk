@@ -1,1 +1,22 @@
-# controller: sources are listed here
+# sojournd: the node's controller
+EXTRA_PROGRAMS += sojournd
+sojournd_SOURCES = \
+	src/controller/admin.c src/controller/admin.h \
+	src/controller/arrival.c src/controller/arrival.h \
+	src/controller/calls.c src/controller/calls.h \
+	src/controller/check.c src/controller/check.h \
+	src/controller/commands.c src/controller/commands.h \
+	src/controller/control.c src/controller/control.h \
+	src/controller/departure.c src/controller/departure.h \
+	src/controller/deputies.c src/controller/deputies.h \
+	src/controller/doctor.c src/controller/doctor.h \
+	src/controller/hosted.c src/controller/hosted.h \
+	src/controller/image.c src/controller/image.h \
+	src/controller/jobs.c src/controller/jobs.h \
+	src/controller/main.c \
+	src/controller/migration.c src/controller/migration.h \
+	src/controller/node.c src/controller/node.h \
+	src/controller/relay.c src/controller/relay.h \
+	src/controller/verdict.c src/controller/verdict.h \
+	$(NULL)
+sojournd_LDADD = $(HYPERVISOR_LIBS) $(CLUSTER_LIBS) $(COMMON_LIBS)

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* admin.c - node.* and cluster.*: what is asked of the node itself */
+#include "admin.h"
+
+#include "common/error.h"
+#include "doctor.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+typedef void (*AdminCommand)(Node *node, Json *params, RpcCall *call);
+
+static void node_show(Node *node, Json *params, RpcCall *call)
+{
+    const char *name = json_get_string(params, "node", node_name(node));
+    Json *row = node_row_of(node, name);
+
+    if (!row) {
+        rpc_fail_new(call, SJ_ERROR_NOT_FOUND, "There is no node \"%s\"; \"sojourn nodes\" shows them", name);
+        return;
+    }
+    if (g_str_equal(name, node_name(node))) {
+        json_set_string(row, "accel_why", node->accel_why);
+        json_set(row, "traffic", cluster_counters(node->cluster));
+        json_set_string(row, "run_dir", node->conf->run_dir);
+        json_set_string(row, "state_dir", node->conf->state_dir);
+        json_set_int(row, "pid", getpid());
+    }
+    rpc_reply(call, row);
+}
+
+static void node_list(Node *node, Json *params, RpcCall *call)
+{
+    rpc_reply(call, node_rows(node));
+}
+
+static void node_doctor(Node *node, Json *params, RpcCall *call)
+{
+    rpc_reply(call, doctor_examine(node));
+}
+
+/* Ends the node: the supervisor takes SIGINT as the order to end everything, guests too. */
+static void node_stop(Node *node, Json *params, RpcCall *call)
+{
+    guint guests = g_hash_table_size(node->hosted) + g_hash_table_size(node->jobs);
+
+    if (guests && !json_get_bool(params, "force", FALSE)) {
+        rpc_fail_new(call, SJ_ERROR_BUSY, "%s has %u guests or jobs; move or end them first, or give --force",
+                     node_name(node), guests);
+        return;
+    }
+    rpc_reply(call, NULL);
+    kill(getppid(), SIGUSR1);
+}
+
+static void cluster_init_here(Node *node, Json *params, RpcCall *call)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (cluster_init(node->cluster, json_get_string(params, "name", NULL), json_get_string(params, "address", NULL), &error))
+        rpc_reply(call, json_set_string(json_object(), "name", node_name(node)));
+    else
+        rpc_fail(call, error);
+}
+
+static void cluster_token_new(Node *node, Json *params, RpcCall *call)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *token = cluster_token(node->cluster, json_get_int(params, "valid_s", 0),
+                                           json_get_bool(params, "single", FALSE), &error);
+
+    if (token)
+        rpc_reply(call, json_set_string(json_object(), "token", token));
+    else
+        rpc_fail(call, error);
+}
+
+static void joined(GObject *source, GAsyncResult *result, gpointer user)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (cluster_join_finish(result, &error))
+        rpc_reply(user, NULL);
+    else
+        rpc_fail(user, error);
+}
+
+static void cluster_join_there(Node *node, Json *params, RpcCall *call)
+{
+    cluster_join(node->cluster, json_get_string(params, "token", ""), joined, call);
+}
+
+static void cluster_remove_node(Node *node, Json *params, RpcCall *call)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (cluster_remove(node->cluster, json_get_string(params, "node", ""), &error))
+        rpc_reply(call, NULL);
+    else
+        rpc_fail(call, error);
+}
+
+static void cluster_list(Node *node, Json *params, RpcCall *call)
+{
+    rpc_reply(call, cluster_members(node->cluster));
+}
+
+static const struct {
+    const char *method;
+    AdminCommand command;
+    gboolean admin;
+} commands[] = {
+    {"cluster.init", cluster_init_here, TRUE},   {"cluster.join", cluster_join_there, TRUE},
+    {"cluster.members", cluster_list, FALSE},    {"cluster.remove", cluster_remove_node, TRUE},
+    {"cluster.token", cluster_token_new, TRUE},  {"node.doctor", node_doctor, FALSE},
+    {"node.list", node_list, FALSE},             {"node.show", node_show, FALSE},
+    {"node.stop", node_stop, TRUE},
+};
+
+void admin_run(Node *node, const char *method, Json *params, gboolean admin, RpcCall *call)
+{
+    for (gsize i = 0; i < G_N_ELEMENTS(commands); i++) {
+        if (!g_str_equal(commands[i].method, method))
+            continue;
+        if (commands[i].admin && !admin)
+            rpc_fail_new(call, SJ_ERROR_DENIED, "Only root and members of the group sojourn-admin may do that on %s",
+                         node_name(node));
+        else
+            commands[i].command(node, params, call);
+        return;
+    }
+    rpc_fail_new(call, SJ_ERROR_PROTOCOL, "There is no method %s", method);
+}

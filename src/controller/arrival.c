@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* arrival.c - the destination's part of a migration (see arrival.h for the theory) */
+#include "arrival.h"
+
+#include "check.h"
+#include "common/error.h"
+#include "common/log.h"
+#include "hosted.h"
+#include "hypervisor/gate.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#define UNUSED_S 60          /* a reservation that nobody uses */
+#define COMMIT_AGAIN_MS 200
+#define LINK_PATIENCE_US (3 * G_USEC_PER_SEC)
+
+typedef struct {
+    Node *node;
+    char *id, *job, *home, *source, *token;
+    guint64 epoch;
+    char *incoming_path;
+    Gate *gate;
+    int stream_fd;           /* came before the incoming QEMU was there; -1 */
+    gboolean prepared, committed;
+    Relay *relay;
+    guint timer;             /* unused, or ask again */
+    gint64 finished_us;
+} Arrival;
+
+static Arrival *arrival_find(Node *node, const char *id)
+{
+    return g_hash_table_lookup(node->arrivals, id);
+}
+
+static void arrival_free(Arrival *a)
+{
+    g_hash_table_remove(a->node->arrivals, a->id);
+    if (a->timer)
+        g_source_remove(a->timer);
+    gate_free(a->gate);
+    if (a->stream_fd >= 0)
+        close(a->stream_fd);
+    if (a->relay)
+        relay_cut(a->relay, TRUE);
+    unlink(a->incoming_path);
+    g_free(a->id);
+    g_free(a->job);
+    g_free(a->home);
+    g_free(a->source);
+    g_free(a->token);
+    g_free(a->incoming_path);
+    g_free(a);
+}
+
+/* The end of one that did not become ours: nothing of it stays. */
+static void arrival_undo(Arrival *a)
+{
+    Hosted *hosted = hosted_find(a->node, a->job);
+
+    if (hosted && hosted->epoch == a->epoch)
+        hosted_remove(a->node, a->job);
+    if (a->prepared)
+        guest_destroy(a->node->hv, a->job, NULL, NULL);
+    arrival_free(a);
+}
+
+static gboolean arrival_unused(gpointer user)
+{
+    Arrival *a = user;
+
+    a->timer = 0;
+    log_warning("job %s: migration %.8s was prepared but never began", a->job, a->id);
+    arrival_undo(a);
+    return G_SOURCE_REMOVE;
+}
+
+/* Prepare */
+
+static char *token_new(void)
+{
+    g_autofree char *a = g_uuid_string_random(), *b = g_uuid_string_random();
+
+    return g_strconcat(a, b, NULL);
+}
+
+void arrival_prepare(Node *node, const char *home, Json *params, RpcCall *call)
+{
+    Json *description = json_get(params, "description");
+    const char *id = json_get_string(params, "migration", ""), *job = json_get_string(description, "id", "");
+    g_autoptr(Json) reasons = NULL;
+    g_autofree char *channel = NULL;
+    Hosted *hosted;
+    Arrival *a;
+
+    if (!g_uuid_string_is_valid(id) || !g_uuid_string_is_valid(job) || arrival_find(node, id) ||
+        g_strcmp0(json_get_string(description, "home", ""), home) != 0) {
+        rpc_fail_new(call, SJ_ERROR_DENIED, "%s may prepare migrations of its own jobs only, each once", home);
+        return;
+    }
+    reasons = check_arrival(node, description);
+    if (json_length(reasons)) {
+        g_autofree char *sentence = check_sentence(reasons);
+
+        rpc_fail_new(call, SJ_ERROR_FAILED, "%s cannot take the job: %s", node_name(node), sentence);
+        return;
+    }
+    a = g_new0(Arrival, 1);
+    *a = (Arrival){.node = node, .id = g_strdup(id), .job = g_strdup(job), .home = g_strdup(home),
+                   .source = g_strdup(json_get_string(params, "from", "")), .token = token_new(),
+                   .epoch = json_get_int(params, "epoch", 0), .stream_fd = -1};
+    a->incoming_path = g_strdup_printf("%s/ch/i.%.13s", node->conf->run_dir, id);
+    channel = hosted_channel_path(node, job, a->epoch);
+    hosted = hosted_new(node, job, a->epoch, description, channel);
+    hosted->busy = TRUE;
+    g_hash_table_insert(node->arrivals, a->id, a);
+    a->timer = g_timeout_add_seconds(UNUSED_S, arrival_unused, a);
+    rpc_reply(call, json_set_string(json_object(), "token", a->token));
+}
+
+void arrival_cancel(Node *node, const char *home, Json *params, RpcCall *call)
+{
+    Arrival *a = arrival_find(node, json_get_string(params, "migration", ""));
+
+    if (a && g_str_equal(a->home, home) && !a->committed)
+        arrival_undo(a);
+    rpc_reply(call, NULL);
+}
+
+/* COMMIT */
+
+static void arrival_commit(Arrival *a);
+
+static gboolean commit_again(gpointer user)
+{
+    Arrival *a = user;
+
+    a->timer = 0;
+    arrival_commit(a);
+    return G_SOURCE_REMOVE;
+}
+
+static void resumed(GObject *source, GAsyncResult *result, gpointer user)
+{
+    g_autofree char *id = ((gpointer *)user)[1];
+    Arrival *a = arrival_find(((gpointer *)user)[0], id);
+    g_autoptr(GError) error = NULL;
+    Hosted *hosted;
+
+    g_free(user);
+    if (!guest_finish(result, &error))
+        log_error("migration %.8s: the guest could not be resumed: %s", id, error->message);
+    if (!a)
+        return;
+    hosted = hosted_find(a->node, a->job);
+    if (hosted) {
+        hosted->busy = FALSE;
+        hosted->busy_until_us = g_get_monotonic_time();
+        hosted->state = error ? GUEST_PAUSED : GUEST_RUNNING;
+    }
+    log_info("job %s: is here, epoch %" G_GUINT64_FORMAT, a->job, a->epoch);
+    if (a->gate)
+        gate_commit(a->gate);
+}
+
+static void refused(GObject *source, GAsyncResult *result, gpointer user)
+{
+    g_autofree char *id = ((gpointer *)user)[1];
+    Arrival *a = arrival_find(((gpointer *)user)[0], id);
+
+    g_free(user);
+    if (a && a->gate)
+        gate_refuse(a->gate, "The job's deputy did not take the commit");
+}
+
+static gpointer *ticket_new(Arrival *a)
+{
+    gpointer *ticket = g_new(gpointer, 2);
+
+    ticket[0] = a->node;
+    ticket[1] = g_strdup(a->id);
+    return ticket;
+}
+
+static VerdictCommit commit_meaning(const GError *error)
+{
+    if (!error)
+        return VERDICT_COMMIT_TAKEN;
+    if (g_error_matches(error, SJ_ERROR, SJ_ERROR_GONE) || g_error_matches(error, SJ_ERROR, SJ_ERROR_TIMEOUT) ||
+        g_error_matches(error, SJ_ERROR, SJ_ERROR_BUSY))
+        return VERDICT_COMMIT_SILENT;
+    return VERDICT_COMMIT_REFUSED;
+}
+
+static void commit_answered(const char *home, Json *result, const GError *error, gpointer user)
+{
+    g_autofree char *id = ((gpointer *)user)[1];
+    Arrival *a = arrival_find(((gpointer *)user)[0], id);
+
+    g_free(user);
+    if (!a)
+        return;
+    switch (verdict_destination(commit_meaning(error))) {
+    case VERDICT_RESUME:
+        a->committed = TRUE;
+        guest_resume(a->node->hv, a->job, resumed, ticket_new(a));
+        break;
+    case VERDICT_DESTROY:
+        log_warning("job %s: COMMIT of epoch %" G_GUINT64_FORMAT " was refused: %s", a->job, a->epoch, error->message);
+        guest_destroy(a->node->hv, a->job, refused, ticket_new(a));
+        break;
+    default:
+        a->timer = g_timeout_add(COMMIT_AGAIN_MS, commit_again, a);
+    }
+}
+
+static void arrival_commit(Arrival *a)
+{
+    Hosted *hosted = hosted_find(a->node, a->job);
+    gboolean linked = hosted && (hosted->relay || hosted->given);
+    Json *params;
+
+    if (!linked && g_get_monotonic_time() - a->finished_us < LINK_PATIENCE_US) {
+        a->timer = g_timeout_add(5, commit_again, a);
+        return;
+    }
+    params = json_set_string(json_object(), "migration", a->id);
+    json_set_string(params, "job", a->job);
+    cluster_call(a->node->cluster, a->home, "migration.commit", json_set_int(params, "epoch", a->epoch), 5000,
+                 commit_answered, ticket_new(a));
+}
+
+/* Gate */
+
+static void stream_ended(Relay *relay, guint64 from_source, guint64 to_source, gpointer user)
+{
+    ((Arrival *)user)->relay = NULL;
+}
+
+static void stream_join(Arrival *a)
+{
+    g_autoptr(GError) error = NULL;
+    int incoming;
+
+    if (!a->prepared || a->stream_fd < 0)
+        return;
+    incoming = rpc_connect(a->incoming_path, &error);
+    if (incoming >= 0) {
+        a->relay = relay_new(a->stream_fd, incoming, stream_ended, a);
+    } else {
+        log_warning("job %s: the incoming QEMU does not listen: %s", a->job, error->message);
+        close(a->stream_fd);
+    }
+    a->stream_fd = -1;
+}
+
+static void gate_prepared(Gate *gate, gpointer user)
+{
+    Arrival *a = user;
+    Hosted *hosted = hosted_find(a->node, a->job);
+
+    a->prepared = TRUE;
+    if (hosted)
+        hosted_link(hosted);
+    stream_join(a);
+}
+
+static void gate_finished(Gate *gate, gboolean present, gpointer user)
+{
+    Arrival *a = user;
+
+    a->finished_us = g_get_monotonic_time();
+    if (present)
+        arrival_commit(a);
+}
+
+static void gate_ended(Gate *gate, const char *reason, gboolean violation, gpointer user)
+{
+    Arrival *a = user;
+
+    if (violation)
+        log_warning("job %s: %s broke the rules of a migration: %s", a->job, a->source, reason);
+    else if (reason)
+        log_info("job %s: migration %.8s from %s: %s", a->job, a->id, a->source, reason);
+    if (a->committed)
+        arrival_free(a);
+    else
+        arrival_undo(a);
+}
+
+static void arrival_gate(Arrival *a, TlsAccept *accept)
+{
+    static const GateEvents events = {gate_prepared, gate_finished, gate_ended};
+    Hosted *hosted = hosted_find(a->node, a->job);
+    g_autofree char *name = guest_name(a->job), *xml = NULL;
+    g_autoptr(GError) error = NULL;
+    HostedSpec spec;
+    GateConfig config;
+    int fd;
+
+    if (!hosted || !hosted_spec(a->node, hosted->description, a->epoch, &spec, &error)) {
+        tls_refuse(accept, error ? error->message : "The reservation is gone");
+        return;
+    }
+    xml = guest_xml(&spec.spec, &error);
+    hosted_spec_clear(&spec);
+    if (!xml) {
+        tls_refuse(accept, error->message);
+        return;
+    }
+    fd = tls_accept(accept, &error);
+    if (fd < 0)
+        return;
+    config = (GateConfig){.libvirtd_socket = hypervisor_socket(a->node->hv), .domain_name = name, .domain_uuid = a->job,
+                          .domain_xml = xml, .incoming_path = a->incoming_path};
+    if (a->timer)
+        g_source_remove(a->timer);
+    a->timer = 0;
+    a->gate = gate_new(fd, &config, &events, a);
+}
+
+static gboolean same_text(const char *a, const char *b)
+{
+    gsize length = strlen(a);
+    guint8 difference = length != strlen(b);
+
+    for (gsize i = 0; !difference && i < length; i++)
+        difference |= a[i] ^ b[i];
+    return !difference;
+}
+
+void arrival_opened(Node *node, const char *source, Json *preamble, TlsAccept *accept)
+{
+    Arrival *a = arrival_find(node, json_get_string(preamble, "migration", ""));
+    gboolean gate = g_str_equal(json_get_string(preamble, "purpose", ""), "gate");
+
+    if (!a || g_strcmp0(a->source, source) != 0 || !same_text(a->token, json_get_string(preamble, "token", "")) ||
+        (gate ? a->gate != NULL : a->stream_fd >= 0 || a->relay != NULL)) {
+        log_warning("%s asked for a migration that is not prepared: refused", source);
+        tls_refuse(accept, "No such migration is prepared here for this node");
+    } else if (gate) {
+        arrival_gate(a, accept);
+    } else {
+        a->stream_fd = tls_accept(accept, NULL);
+        stream_join(a);
+    }
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* check.h - every reason why a job cannot go to a node, each with a text and a remedy */
+#pragma once
+
+#include "jobs.h"
+
+/* What home knows without asking: lock, rights, lists, the node's row. Array of {code,text,remedy} (new reference). */
+Json *check_from_home(Node *node, Job *job, const char *to);
+
+/* What only the destination can say: image, memory, libvirt (new reference). epoch 0: a mere question. */
+Json *check_arrival(Node *node, Json *description);
+
+/* Whether the description's guest could live on a node with this row: image, acceleration, CPU, QEMU, TSC. Pure; adds to
+ * reasons. */
+void check_row(Json *reasons, Json *description, Json *row);
+
+/* The reasons in one sentence (g_free). */
+char *check_sentence(Json *reasons);

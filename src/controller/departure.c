@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* departure.c - the source's part of a migration
+ *
+ * libvirt's client in a worker thread talks to a socket of ours; a GateSource carries that conversation to the
+ * destination's gate. QEMU sends its stream to another socket of ours; a relay carries it. Both go over TLS connections of their own that are
+ * dialled before libvirt's call begins. When the call's last step is not known here, the GateSource keeps libvirt waiting until
+ * home has settled it (verdict_source): the guest stays paused meanwhile, in no case two of them run on.
+ */
+#include "departure.h"
+
+#include "common/error.h"
+#include "common/log.h"
+#include "hosted.h"
+#include "hypervisor/gate-source.h"
+
+#include <glib-unix.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+typedef struct {
+    Node *node;
+    RpcCall *call;
+    char *id, *job, *home, *to, *token;
+    char *gate_path, *stream_path;
+    int gate_listener, stream_listener;
+    guint gate_watch, stream_watch;
+    int gate_fd, stream_fd;        /* plain ends, until used */
+    guint missing;                 /* dials under way */
+    GateSource *gate;
+    guint64 streamed;              /* bytes of QEMU's stream */
+    Relay *relay;
+    GError *error;                 /* of a dial */
+    gboolean settling;
+} Departure;
+
+static void watch_clear(guint *watch)
+{
+    if (*watch)
+        g_source_remove(*watch);
+    *watch = 0;
+}
+
+static void close_fd(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+static void departure_free(Departure *d)
+{
+    g_hash_table_remove(d->node->departures, d->id);
+    watch_clear(&d->gate_watch);
+    watch_clear(&d->stream_watch);
+    close_fd(&d->gate_listener);
+    close_fd(&d->stream_listener);
+    close_fd(&d->gate_fd);
+    close_fd(&d->stream_fd);
+    unlink(d->gate_path);
+    unlink(d->stream_path);
+    gate_source_free(d->gate);
+    if (d->relay)
+        relay_cut(d->relay, TRUE);
+    g_clear_error(&d->error);
+    g_free(d->id);
+    g_free(d->job);
+    g_free(d->home);
+    g_free(d->to);
+    g_free(d->token);
+    g_free(d->gate_path);
+    g_free(d->stream_path);
+    g_free(d);
+}
+
+/* Doubt about the last step */
+
+static void settle_ask(Departure *d);
+
+static gboolean settle_again(gpointer user)
+{
+    Node *node = ((gpointer *)user)[0];
+    g_autofree char *id = ((gpointer *)user)[1];
+    Departure *d = g_hash_table_lookup(node->departures, id);
+
+    g_free(user);
+    if (d)
+        settle_ask(d);
+    return G_SOURCE_REMOVE;
+}
+
+static void settle_later(Departure *d)
+{
+    gpointer *ticket = g_new(gpointer, 2);
+
+    ticket[0] = d->node;
+    ticket[1] = g_strdup(d->id);
+    g_timeout_add(500, settle_again, ticket);
+}
+
+static void settle_answered(const char *home, Json *result, const GError *error, gpointer user)
+{
+    gpointer *ticket = user;
+    Node *node = ticket[0];
+    g_autofree char *id = ticket[1];
+    Departure *d = g_hash_table_lookup(node->departures, id);
+    Hosted *hosted = d ? hosted_find(node, d->job) : NULL;
+    VerdictTruth truth = {.home = error ? VERDICT_HOME_SILENT
+                                  : json_get_bool(result, "known", FALSE) ? VERDICT_HOME_KNOWS : VERDICT_HOME_NO_JOB,
+                          .node = json_get_string(result, "node", ""),
+                          .epoch = json_get_int(result, "epoch", 0),
+                          .expected_epoch = json_get_int(result, "expected_epoch", 0)};
+    VerdictHere here = {node_name(node), GUEST_PAUSED, TRUE, FALSE, hosted ? hosted->epoch : 0};
+    Verdict verdict;
+
+    g_free(ticket);
+    if (!d || !d->gate)
+        return;
+    verdict = verdict_source(&here, &truth);
+    log_info("job %s: migration %.8s: its last step was not known: %s", d->job, d->id, verdict_name(verdict));
+    if (verdict == VERDICT_ASK)
+        settle_later(d);
+    else
+        gate_source_settle(d->gate, verdict == VERDICT_RESUME);
+}
+
+static void settle_ask(Departure *d)
+{
+    gpointer *ticket = g_new(gpointer, 2);
+    Json *params = json_set_string(json_object(), "job", d->job);
+
+    ticket[0] = d->node;
+    ticket[1] = g_strdup(d->id);
+    json_set_string(params, "migration", d->id);
+    cluster_call(d->node->cluster, d->home, "job.truth", json_set_bool(params, "settle", TRUE), 5000, settle_answered,
+                 ticket);
+}
+
+static void gate_unsure(GateSource *gate, const char *text, gpointer user)
+{
+    Departure *d = user;
+
+    log_warning("job %s: migration %.8s: %s", d->job, d->id, text);
+    settle_ask(d);
+}
+
+static void gate_ended(GateSource *gate, const char *reason, gboolean violation, gpointer user)
+{
+    Departure *d = user;
+
+    if (violation)
+        log_warning("job %s: %s broke the rules of a migration: %s", d->job, d->to, reason);
+    else if (reason)
+        log_debug("job %s: migration %.8s: %s", d->job, d->id, reason);
+    g_clear_pointer(&d->gate, gate_source_free);
+}
+
+/* libvirt's call */
+
+static void migrated(GObject *source, GAsyncResult *result, gpointer user)
+{
+    Departure *d = user;
+    Hosted *hosted = hosted_find(d->node, d->job);
+    g_autoptr(GError) error = NULL;
+    GuestMigrated stats = {0};
+    gboolean moved = guest_migrate_finish(result, &stats, &error);
+    Json *answer = json_object();
+
+    if (hosted) {
+        hosted->busy = FALSE;
+        hosted->busy_until_us = g_get_monotonic_time();
+        hosted->state = stats.state;
+    }
+    if (moved) {
+        json_set_int(answer, "total_ms", stats.total_ms);
+        json_set_int(answer, "downtime_ms", stats.downtime_ms);
+        json_set_int(answer, "bytes", d->streamed ? d->streamed : stats.bytes);
+        rpc_reply(d->call, answer);
+        hosted_remove(d->node, d->job);
+    } else {
+        json_unref(answer);
+        rpc_fail(d->call, d->error ? d->error : error);
+        if (hosted)
+            hosted_doubt(hosted);
+    }
+    departure_free(d);
+}
+
+static void progressed(const char *id, guint64 total, guint64 remaining, gpointer user)
+{
+    Departure *d = user;
+    Json *params = json_set_string(json_object(), "job", d->job);
+
+    json_set_string(params, "phase", "copy");
+    json_set_int(params, "bytes_total", total);
+    json_set_int(params, "bytes_done", total > remaining ? total - remaining : 0);
+    rpc_notify(rpc_call_connection(d->call), "migration.progress", params);
+}
+
+static void stream_ended(Relay *relay, guint64 to_peer, guint64 from_peer, gpointer user)
+{
+    Departure *d = user;
+
+    d->streamed = to_peer;
+    d->relay = NULL;
+}
+
+static gboolean gate_connected(gint listener, GIOCondition condition, gpointer user)
+{
+    static const GateSourceEvents events = {gate_unsure, gate_ended};
+    Departure *d = user;
+    int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    g_autofree char *name = guest_name(d->job);
+    GateSourceConfig config = {name, d->job};
+
+    if (fd < 0)
+        return G_SOURCE_CONTINUE;
+    d->gate = gate_source_new(fd, d->gate_fd, &config, &events, d);
+    d->gate_fd = -1;
+    d->gate_watch = 0;
+    close_fd(&d->gate_listener);
+    return G_SOURCE_REMOVE;
+}
+
+static gboolean stream_connected(gint listener, GIOCondition condition, gpointer user)
+{
+    Departure *d = user;
+    int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+
+    if (fd < 0)
+        return G_SOURCE_CONTINUE;
+    d->relay = relay_new(fd, d->stream_fd, stream_ended, d);
+    d->stream_fd = -1;
+    d->stream_watch = 0;
+    close_fd(&d->stream_listener);
+    return G_SOURCE_REMOVE;
+}
+
+static void departure_fail(Departure *d, const GError *error)
+{
+    Hosted *hosted = hosted_find(d->node, d->job);
+
+    rpc_fail(d->call, error);
+    if (hosted)
+        hosted->busy = FALSE;
+    departure_free(d);
+}
+
+static void departure_go(Departure *d)
+{
+    GuestMigration migration = {.gate_socket = d->gate_path, .stream_path = d->stream_path, .progress = progressed,
+                                .progress_user = d};
+
+    if (d->error) {
+        g_autoptr(GError) error = g_error_copy(d->error);
+
+        departure_fail(d, error);
+        return;
+    }
+    d->gate_watch = g_unix_fd_add(d->gate_listener, G_IO_IN, gate_connected, d);
+    d->stream_watch = g_unix_fd_add(d->stream_listener, G_IO_IN, stream_connected, d);
+    guest_migrate(d->node->hv, d->job, &migration, NULL, migrated, d);
+}
+
+static void dialled(Departure *d, int *slot, GAsyncResult *result)
+{
+    g_autoptr(GError) error = NULL;
+
+    *slot = cluster_dial_finish(result, &error);
+    if (*slot < 0 && !d->error)
+        d->error = g_steal_pointer(&error);
+    if (--d->missing == 0)
+        departure_go(d);
+}
+
+static void gate_dialled(GObject *source, GAsyncResult *result, gpointer user)
+{
+    dialled(user, &((Departure *)user)->gate_fd, result);
+}
+
+static void stream_dialled(GObject *source, GAsyncResult *result, gpointer user)
+{
+    dialled(user, &((Departure *)user)->stream_fd, result);
+}
+
+static void departure_dial(Departure *d, const char *purpose, GAsyncReadyCallback done)
+{
+    Json *preamble = json_set_string(json_object(), "purpose", purpose);
+
+    d->missing++;
+    json_set_string(preamble, "migration", d->id);
+    cluster_dial(d->node->cluster, d->to, json_set_string(preamble, "token", d->token), 10000, done, d);
+}
+
+void departure_run(Node *node, const char *home, Json *params, RpcCall *call)
+{
+    const char *job = json_get_string(params, "job", ""), *id = json_get_string(params, "migration", "");
+    Hosted *hosted = hosted_find(node, job);
+    g_autoptr(GError) error = NULL;
+    Departure *d;
+
+    if (!hosted || g_strcmp0(hosted->home, home) != 0) {
+        rpc_fail_new(call, SJ_ERROR_NOT_FOUND, "%s has no guest of job %s of %s", node_name(node), job, home);
+        return;
+    }
+    if (hosted->busy || !g_uuid_string_is_valid(id) || g_hash_table_contains(node->departures, id)) {
+        rpc_fail_new(call, SJ_ERROR_BUSY, "A migration of job %s is under way on %s already", job, node_name(node));
+        return;
+    }
+    d = g_new0(Departure, 1);
+    *d = (Departure){.node = node, .call = call, .id = g_strdup(id), .job = g_strdup(job), .home = g_strdup(home),
+                     .to = g_strdup(json_get_string(params, "to", "")),
+                     .token = g_strdup(json_get_string(params, "token", "")), .gate_fd = -1, .stream_fd = -1};
+    d->gate_path = g_strdup_printf("%s/ch/g.%.13s", node->conf->run_dir, id);
+    d->stream_path = g_strdup_printf("%s/ch/s.%.13s", node->conf->run_dir, id);
+    d->gate_listener = rpc_listen(d->gate_path, 0600, &error);
+    d->stream_listener = error ? -1 : rpc_listen(d->stream_path, 0600, &error);
+    g_hash_table_insert(node->departures, d->id, d);
+    if (error) {
+        departure_fail(d, error);
+        return;
+    }
+    hosted->busy = TRUE;
+    departure_dial(d, "gate", gate_dialled);
+    departure_dial(d, "migration", stream_dialled);
+}

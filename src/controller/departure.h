@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* departure.h - the source's part of a migration: libvirt's call, its two connections to the destination, its doubts */
+#pragma once
+
+#include "node.h"
+
+/* migration.run from a home: {migration,job,epoch,to,token}; answers call when libvirt's call has returned. */
+void departure_run(Node *node, const char *home, Json *params, RpcCall *call);

@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* deputies.c - what controller and deputies say to one another: create, register, end, truth */
+#include "deputies.h"
+
+#include "check.h"
+#include "common/error.h"
+#include "common/log.h"
+#include "hosted.h"
+
+#include <unistd.h>
+
+#define SETTLE_AFTER_START_S 15  /* deputies get so long to come back after the controller was restarted */
+
+static Job *job_of(Node *node, Rpc *rpc)
+{
+    GHashTableIter i;
+    gpointer value;
+
+    g_hash_table_iter_init(&i, node->jobs);
+    while (g_hash_table_iter_next(&i, NULL, &value))
+        if (((Job *)value)->deputy == rpc)
+            return value;
+    return NULL;
+}
+
+static void set_state(Job *job, const char *state)
+{
+    g_free(job->state);
+    job->state = g_strdup(state);
+}
+
+/* Create */
+
+typedef struct {
+    Node *node;
+    char *id;
+    RpcCall *call;
+} Creation;
+
+static Json *creation_result(Node *node, Job *job)
+{
+    Json *result = json_set_int(json_object(), "epoch", job->epoch);
+    const char *accel = json_get_string(job->description, "accel", "tcg");
+
+    json_set_string(result, "node", job->node);
+    json_set_string(result, "accel", accel);
+    if (g_str_equal(accel, "tcg") && !g_str_equal(node->conf->accel, "tcg")) {
+        g_autofree char *notice = g_strdup_printf("%s: the job runs under TCG, some ten times slower", node->accel_why);
+
+        json_set_string(result, "notice", notice);
+    }
+    return result;
+}
+
+static void creation_end(Creation *creation, const GError *error)
+{
+    Job *job = job_find(creation->node, creation->id);
+
+    if (error && job) {
+        rpc_fail(creation->call, error);
+        g_clear_pointer(&job->deputy, rpc_unref);
+        job_ended(creation->node, job, 1 << 8);
+    } else if (error || !job) {
+        rpc_fail_new(creation->call, SJ_ERROR_GONE, "The job ended before its guest was there");
+    } else {
+        rpc_reply(creation->call, creation_result(creation->node, job));
+    }
+    g_free(creation->id);
+    g_free(creation);
+}
+
+static void created_here(const GError *error, gpointer user)
+{
+    Creation *creation = user;
+    Hosted *hosted = hosted_find(creation->node, creation->id);
+
+    if (error || !hosted) {
+        creation_end(creation, error);
+        return;
+    }
+    if (job_find(creation->node, creation->id))
+        hosted_link(hosted);
+    creation_end(creation, NULL);
+}
+
+static void created_there(const char *host, Json *result, const GError *error, gpointer user)
+{
+    creation_end(user, error);
+}
+
+/* What every node that may get the guest must know of it. */
+static void description_complete(Node *node, Json *description, const Image *image)
+{
+    json_set_string(description, "accel", node->accel);
+    json_set_string(description, "machine", node->conf->machine);
+    json_set_string(description, "cpu_model", node_cpu_model(node, node->accel));
+    json_set_string(description, "qemu", node->facts.qemu_version);
+    json_set_int(description, "tsc_khz", node->facts.tsc_khz);
+    json_set_string(description, "image", image->digest);
+    json_set_bool(description, "root", json_get_int(description, "uid", 0) == 0);
+}
+
+/* The node a new job starts at: "on", else here. NULL and the reason where that cannot be. */
+static const char *place(Node *node, Job *job, GError **error)
+{
+    const char *on = json_get_string(job->description, "on", "home");
+    g_autoptr(Json) reasons = NULL;
+
+    if (g_str_equal(on, "home") || g_str_equal(on, "best") || g_str_equal(on, "") || g_str_equal(on, node_name(node)))
+        return node_name(node);
+    reasons = check_from_home(node, job, on);
+    if (!json_length(reasons))
+        return on;
+    g_set_error(error, SJ_ERROR, SJ_ERROR_FAILED, "The job cannot start on %s: %s", on,
+                json_get_string(json_at(reasons, 0), "text", ""));
+    return NULL;
+}
+
+static void deputy_create(Node *node, Rpc *rpc, RpcCall *call, Json *params)
+{
+    g_autoptr(GError) error = NULL;
+    const Image *image = node_image(node, json_get_string(params, "arch", "x86_64"), &error);
+    Job *job = NULL;
+    Creation *creation;
+    const char *where = NULL;
+
+    if (image && !hypervisor_is_ready(node->hv))
+        g_set_error(&error, SJ_ERROR, SJ_ERROR_BUSY, "libvirtd is not ready yet on %s; see \"sojourn doctor\"",
+                    node_name(node));
+    if (!error)
+        job = job_new(node, params, rpc, &error);
+    if (job) {
+        description_complete(node, job->description, image);
+        where = place(node, job, &error);
+    }
+    if (error) {
+        rpc_fail(call, error);
+        if (job) {
+            g_clear_pointer(&job->deputy, rpc_unref);
+            job_ended(node, job, 1 << 8);
+        }
+        return;
+    }
+    log_info("job %s: %s of user %s, pid %" G_GINT64_FORMAT ", starts on %s", job->id, job->command, job->user, job->pid,
+             where);
+    creation = g_new0(Creation, 1);
+    *creation = (Creation){node, g_strdup(job->id), call};
+    g_free(job->node);
+    job->node = g_strdup(where);
+    if (g_str_equal(where, node_name(node)))
+        hosted_start(node, job->description, job->epoch, created_here, creation);
+    else
+        cluster_call(node->cluster, where, "job.start",
+                     json_set_int(json_set(json_object(), "description", json_ref(job->description)), "epoch", job->epoch),
+                     30000, created_there, creation);
+}
+
+/* Register: after the controller was restarted */
+
+static void moves_register(Job *job, Json *params)
+{
+    Json *move = json_get(params, "last_migration");
+
+    if (json_is_object(move))
+        job_moved(job, json_get_string(move, "from", ""), json_get_string(move, "to", ""), move);
+    job->migrations = json_get_int(params, "migrations", job->migrations);
+}
+
+/* A migration that this controller's predecessor had under way: nobody runs it any more (verdict_abandon). */
+static void leftover_told(Rpc *rpc, Json *result, int fd, const GError *error, gpointer user)
+{
+    const char *migration = json_get_string(result, "migration", "");
+
+    if (fd >= 0)
+        close(fd);
+    if (verdict_abandon(*migration != 0, FALSE))
+        rpc_call(rpc, "deputy.abort", json_set_string(json_object(), "migration", migration), -1, 5000, NULL, NULL);
+}
+
+static void deputy_register(Node *node, Rpc *rpc, RpcCall *call, Json *params)
+{
+    g_autoptr(GError) error = NULL;
+    Hosted *hosted = hosted_find(node, json_get_string(params, "id", ""));
+    Job *job = job_find(node, json_get_string(params, "id", ""));
+    uid_t uid = -1;
+    gid_t gid;
+    pid_t pid;
+
+    rpc_peer(rpc, &uid, &gid, &pid);
+    if (job && job->uid == uid) { /* its old connection has not been seen to end yet */
+        g_hash_table_steal(node->jobs, job->id);
+        job_free(job);
+        job = NULL;
+    }
+    if (hosted) { /* adopted already: job_new must not take it for another job's */
+        g_hash_table_steal(node->hosted, hosted->id);
+        job = job_new(node, params, rpc, &error);
+        g_hash_table_insert(node->hosted, hosted->id, hosted);
+    } else {
+        job = job_new(node, params, rpc, &error);
+    }
+    if (!job) {
+        rpc_fail(call, error);
+        return;
+    }
+    job->epoch = json_get_int(params, "epoch", 1);
+    job->locked = json_get_bool(params, "locked", job->locked);
+    g_free(job->node);
+    job->node = g_strdup(json_get_string(params, "node", node_name(node)));
+    set_state(job, json_get_string(params, "state", "running"));
+    moves_register(job, params);
+    log_info("job %s: its deputy is back (epoch %" G_GUINT64_FORMAT " on %s)", job->id, job->epoch, job->node);
+    rpc_reply(call, json_set_int(json_object(), "epoch", job->epoch));
+    rpc_call(rpc, "deputy.truth", NULL, -1, 5000, leftover_told, NULL);
+    if (hosted) {
+        hosted->given = FALSE;
+        hosted_doubt(hosted);
+    }
+}
+
+/* End */
+
+static void deputy_end(Node *node, Rpc *rpc, RpcCall *call, Json *params)
+{
+    Job *job = job_of(node, rpc);
+
+    rpc_reply(call, NULL);
+    if (!job)
+        return;
+    job_destroy_guest(node, job);
+    job_ended(node, job, json_get_int(params, "status", 0));
+}
+
+void deputies_closed(Node *node, Rpc *rpc)
+{
+    Job *job = job_of(node, rpc);
+
+    if (!job)
+        return;
+    log_info("job %s: its deputy is gone", job->id);
+    job_destroy_guest(node, job);
+    job_ended(node, job, 9);
+}
+
+gboolean deputies_called(Node *node, Rpc *rpc, RpcCall *call, const char *method, Json *params, int fd)
+{
+    Job *job;
+
+    if (!g_str_has_prefix(method, "deputy."))
+        return FALSE;
+    if (fd >= 0)
+        close(fd);
+    if (g_str_equal(method, "deputy.create")) {
+        deputy_create(node, rpc, call, params);
+    } else if (g_str_equal(method, "deputy.register")) {
+        deputy_register(node, rpc, call, params);
+    } else if (g_str_equal(method, "deputy.end")) {
+        deputy_end(node, rpc, call, params);
+    } else if (g_str_equal(method, "deputy.state")) {
+        job = job_of(node, rpc);
+        if (job)
+            set_state(job, json_get_string(params, "state", "running"));
+        rpc_reply(call, NULL);
+    } else {
+        rpc_fail_new(call, SJ_ERROR_PROTOCOL, "There is no method %s", method);
+    }
+    return TRUE;
+}
+
+/* Truth */
+
+typedef struct {
+    Node *node;
+    char *id;
+    RpcCall *call;
+} Truth;
+
+static void truth_told(Rpc *rpc, Json *result, int fd, const GError *error, gpointer user)
+{
+    Truth *truth = user;
+    Job *job = job_find(truth->node, truth->id);
+    Json *answer;
+
+    if (fd >= 0)
+        close(fd);
+    if (error) {
+        rpc_fail(truth->call, error);
+    } else {
+        answer = json_set_bool(json_object(), "known", TRUE);
+        json_set_int(answer, "epoch", json_get_int(result, "epoch", 0));
+        json_set_string(answer, "node", json_get_string(result, "node", ""));
+        json_set_int(answer, "expected_epoch",
+                     json_has(result, "migration") && job ? (gint64)job->expected_epoch : 0);
+        rpc_reply(truth->call, answer);
+    }
+    g_free(truth->id);
+    g_free(truth);
+}
+
+static void truth_ask(Truth *truth)
+{
+    Job *job = job_find(truth->node, truth->id);
+
+    if (job && job->deputy) {
+        rpc_call(job->deputy, "deputy.truth", NULL, -1, 5000, truth_told, truth);
+        return;
+    }
+    rpc_reply(truth->call, json_set_bool(json_object(), "known", FALSE));
+    g_free(truth->id);
+    g_free(truth);
+}
+
+static void truth_settled(Rpc *rpc, Json *result, int fd, const GError *error, gpointer user)
+{
+    if (fd >= 0)
+        close(fd);
+    truth_ask(user); /* aborted or committed: deputy.truth says which */
+}
+
+void deputies_truth(Node *node, Json *params, RpcCall *call)
+{
+    const char *id = json_get_string(params, "job", "");
+    Job *job = job_find(node, id);
+    gint64 age_s = (g_get_monotonic_time() - node->started_us) / G_USEC_PER_SEC;
+    Truth *truth;
+
+    if (!job && age_s < SETTLE_AFTER_START_S) {
+        rpc_fail_new(call, SJ_ERROR_BUSY, "%s has just been started and waits for its deputies", node_name(node));
+        return;
+    }
+    truth = g_new0(Truth, 1);
+    *truth = (Truth){node, g_strdup(id), call};
+    if (job && job->deputy && job->migration && json_get_bool(params, "settle", FALSE))
+        rpc_call(job->deputy, "deputy.abort", json_set_string(json_object(), "migration", job->migration), -1, 5000,
+                 truth_settled, truth);
+    else
+        truth_ask(truth);
+}

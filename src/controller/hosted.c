@@ -1,0 +1,513 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* hosted.c - the guests on this node: records, links, doubts (see hosted.h for the theory) */
+#include "hosted.h"
+
+#include "calls.h"
+#include "common/error.h"
+#include "common/log.h"
+#include "common/rpc.h"
+#include "jobs.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#define RETRY_FIRST_MS 50
+#define RETRY_MAX_MS 2000
+
+/* A guest that an answer is for, looked up again when the answer comes: it may be gone, or be another incarnation. */
+typedef struct {
+    Node *node;
+    char *id;
+    guint64 epoch;
+    gint64 asked_us;
+} Ticket;
+
+static Ticket *ticket_new(Hosted *hosted)
+{
+    Ticket *ticket = g_new0(Ticket, 1);
+
+    ticket->node = hosted->owner;
+    ticket->id = g_strdup(hosted->id);
+    ticket->epoch = hosted->epoch;
+    ticket->asked_us = g_get_monotonic_time();
+    return ticket;
+}
+
+static void ticket_free(Ticket *ticket)
+{
+    g_free(ticket->id);
+    g_free(ticket);
+}
+
+static Hosted *ticket_hosted(Ticket *ticket)
+{
+    Hosted *hosted = hosted_find(ticket->node, ticket->id);
+
+    return hosted && hosted->epoch == ticket->epoch ? hosted : NULL;
+}
+
+/* Records */
+
+char *hosted_channel_path(Node *node, const char *id, guint64 epoch)
+{
+    return g_strdup_printf("%s/ch/%s.%" G_GUINT64_FORMAT, node->conf->run_dir, id, epoch);
+}
+
+Hosted *hosted_find(Node *node, const char *id)
+{
+    return g_hash_table_lookup(node->hosted, id);
+}
+
+Hosted *hosted_new(Node *node, const char *id, guint64 epoch, Json *description, const char *channel_path)
+{
+    Hosted *hosted = g_new0(Hosted, 1);
+
+    hosted_remove(node, id);
+    hosted->owner = node;
+    hosted->id = g_strdup(id);
+    hosted->epoch = epoch;
+    hosted->home = g_strdup(json_get_string(description, "home", node_name(node)));
+    hosted->description = json_ref(description);
+    hosted->channel_path = g_strdup(channel_path);
+    hosted->state = GUEST_UNKNOWN;
+    hosted->retry_ms = RETRY_FIRST_MS;
+    g_hash_table_insert(node->hosted, hosted->id, hosted);
+    return hosted;
+}
+
+void hosted_remove(Node *node, const char *id)
+{
+    Hosted *hosted = hosted_find(node, id);
+
+    if (!hosted)
+        return;
+    hosted_unlink(hosted);
+    g_hash_table_remove(node->hosted, id);
+    unlink(hosted->channel_path);
+    g_free(hosted->id);
+    g_free(hosted->home);
+    g_free(hosted->channel_path);
+    json_unref(hosted->description);
+    g_free(hosted);
+}
+
+Json *hosted_usage(Node *node)
+{
+    Json *rows = json_array();
+    GHashTableIter i;
+    gpointer value;
+
+    g_hash_table_iter_init(&i, node->hosted);
+    while (g_hash_table_iter_next(&i, NULL, &value)) {
+        Hosted *hosted = value;
+        Json *row = json_set_string(json_object(), "id", hosted->id);
+
+        json_set_int(row, "cpu_ns", hosted->cpu_ns);
+        json_set_int(row, "rss_bytes", hosted->rss_bytes);
+        json_set_string(row, "state", guest_state_name(hosted->state));
+        json_append(rows, row);
+    }
+    return rows;
+}
+
+/* Start */
+
+gboolean hosted_spec(Node *node, Json *description, guint64 epoch, HostedSpec *ret_spec, GError **error)
+{
+    const char *id = json_get_string(description, "id", "");
+    const char *arch = json_get_string(description, "arch", "x86_64");
+    const Image *image = node_image(node, arch, error);
+    HostedSpec spec = {0};
+
+    if (!image)
+        return FALSE;
+    spec.channel_path = hosted_channel_path(node, id, epoch);
+    spec.console_path = g_strdup_printf("%s/log/%s.console", node->conf->run_dir, id);
+    spec.text = json_print(description);
+    spec.spec = (GuestSpec){
+        .id = id,
+        .epoch = epoch,
+        .arch = arch,
+        .memory_bytes = json_get_int(description, "memory_bytes", 0),
+        .cpus = json_get_int(description, "cpus", 1),
+        .accel = json_get_string(description, "accel", "tcg"),
+        .cpu_model = json_get_string(description, "cpu_model", ""),
+        .machine = json_get_string(description, "machine", "microvm"),
+        .kernel = image->kernel,
+        .initramfs = image->initramfs,
+        .cmdline = image->cmdline,
+        .channel_path = spec.channel_path,
+        .console_path = spec.console_path,
+        .description = spec.text,
+    };
+    *ret_spec = spec;
+    return TRUE;
+}
+
+void hosted_spec_clear(HostedSpec *spec)
+{
+    g_free(spec->channel_path);
+    g_free(spec->console_path);
+    g_free(spec->text);
+}
+
+typedef struct {
+    Ticket *ticket;
+    void (*done)(const GError *error, gpointer user);
+    gpointer user;
+} Starting;
+
+static void hosted_started(GObject *source, GAsyncResult *result, gpointer user)
+{
+    Starting *starting = user;
+    g_autoptr(GError) error = NULL;
+    Hosted *hosted = ticket_hosted(starting->ticket);
+
+    if (guest_finish(result, &error) && hosted) {
+        hosted->state = GUEST_RUNNING;
+    } else if (hosted) {
+        hosted_remove(starting->ticket->node, hosted->id);
+    } else if (!error) { /* the deputy went away meanwhile */
+        guest_destroy(starting->ticket->node->hv, starting->ticket->id, NULL, NULL);
+        error = g_error_new(SJ_ERROR, SJ_ERROR_GONE, "The job ended while its guest was started");
+    }
+    starting->done(error, starting->user);
+    ticket_free(starting->ticket);
+    g_free(starting);
+}
+
+void hosted_start(Node *node, Json *description, guint64 epoch, void (*done)(const GError *error, gpointer user),
+                  gpointer user)
+{
+    g_autoptr(GError) error = NULL;
+    Starting *starting;
+    HostedSpec spec;
+
+    if (!hosted_spec(node, description, epoch, &spec, &error)) {
+        done(error, user);
+        return;
+    }
+    starting = g_new0(Starting, 1);
+    starting->ticket = ticket_new(hosted_new(node, spec.spec.id, epoch, description, spec.channel_path));
+    starting->done = done;
+    starting->user = user;
+    guest_start(node->hv, &spec.spec, hosted_started, starting);
+    hosted_spec_clear(&spec);
+}
+
+/* Link */
+
+static gboolean hosted_retry(gpointer user)
+{
+    Hosted *hosted = user;
+
+    hosted->retry = 0;
+    hosted_link(hosted);
+    return G_SOURCE_REMOVE;
+}
+
+static void hosted_link_later(Hosted *hosted)
+{
+    if (!hosted->wanted || hosted->retry)
+        return;
+    hosted->retry = g_timeout_add(hosted->retry_ms, hosted_retry, hosted);
+    hosted->retry_ms = MIN(hosted->retry_ms * 2, RETRY_MAX_MS);
+}
+
+static void hosted_relay_ended(Relay *relay, guint64 from_guest, guint64 to_guest, gpointer user)
+{
+    Hosted *hosted = user;
+
+    hosted->relay = NULL;
+    log_debug("job %s: the link of epoch %" G_GUINT64_FORMAT " broke", hosted->id, hosted->epoch);
+    if (from_guest + to_guest)
+        hosted->retry_ms = RETRY_FIRST_MS;
+    hosted_link_later(hosted);
+    if (!hosted->busy)
+        hosted_doubt(hosted);
+}
+
+static void hosted_dialled(GObject *source, GAsyncResult *result, gpointer user)
+{
+    Ticket *ticket = user;
+    Hosted *hosted = ticket_hosted(ticket);
+    g_autoptr(GError) error = NULL;
+    int plain = cluster_dial_finish(result, &error), channel;
+
+    if (!hosted || !hosted->wanted) {
+        if (plain >= 0)
+            close(plain);
+    } else if (plain < 0) {
+        hosted->dialling = FALSE;
+        log_debug("job %s: no link to its home %s: %s", hosted->id, hosted->home, error->message);
+        hosted_link_later(hosted);
+        if (!hosted->busy)
+            hosted_doubt(hosted);
+    } else {
+        hosted->dialling = FALSE;
+        channel = rpc_connect(hosted->channel_path, NULL);
+        if (channel >= 0) {
+            hosted->relay = relay_new(channel, plain, hosted_relay_ended, hosted);
+        } else {
+            close(plain);
+            hosted_link_later(hosted);
+        }
+    }
+    ticket_free(ticket);
+}
+
+/* At home the deputy gets the channel itself: nothing stands in between. */
+static void hosted_link_here(Hosted *hosted)
+{
+    Job *job = job_find(hosted->owner, hosted->id);
+    int channel;
+
+    if (!job || hosted->given)
+        return;
+    channel = rpc_connect(hosted->channel_path, NULL);
+    if (channel < 0) {
+        hosted_link_later(hosted);
+        return;
+    }
+    hosted->given = TRUE;
+    job_link(hosted->owner, job, hosted->epoch, hosted->home, channel);
+}
+
+void hosted_link(Hosted *hosted)
+{
+    Json *preamble;
+
+    hosted->wanted = TRUE;
+    if (g_str_equal(hosted->home, node_name(hosted->owner))) {
+        hosted_link_here(hosted);
+        return;
+    }
+    if (hosted->relay || hosted->dialling || hosted->retry)
+        return;
+    hosted->dialling = TRUE;
+    preamble = json_set_string(json_object(), "purpose", "link");
+    json_set_string(preamble, "job", hosted->id);
+    json_set_int(preamble, "epoch", hosted->epoch);
+    cluster_dial(hosted->owner->cluster, hosted->home, preamble, 5000, hosted_dialled, ticket_new(hosted));
+}
+
+void hosted_unlink(Hosted *hosted)
+{
+    hosted->wanted = FALSE;
+    hosted->given = FALSE;
+    hosted->dialling = FALSE;
+    if (hosted->retry)
+        g_source_remove(hosted->retry);
+    hosted->retry = 0;
+    if (hosted->relay)
+        relay_cut(hosted->relay, TRUE);
+    hosted->relay = NULL;
+}
+
+/* Doubt */
+
+static gboolean hosted_ask_again(gpointer user)
+{
+    Ticket *ticket = user;
+    Hosted *hosted = ticket_hosted(ticket);
+
+    if (hosted)
+        hosted_doubt(hosted);
+    ticket_free(ticket);
+    return G_SOURCE_REMOVE;
+}
+
+static void hosted_ask(Hosted *hosted, gboolean settle);
+
+static void hosted_obey(Hosted *hosted, Verdict verdict, const VerdictTruth *truth)
+{
+    Node *node = hosted->owner;
+
+    if (verdict != VERDICT_LEAVE)
+        log_info("job %s: guest of epoch %" G_GUINT64_FORMAT " in doubt: %s", hosted->id, hosted->epoch,
+                 verdict_name(verdict));
+    switch (verdict) {
+    case VERDICT_RESUME:
+        guest_resume(node->hv, hosted->id, NULL, NULL);
+        hosted_link(hosted);
+        break;
+    case VERDICT_SUSPEND:
+        guest_suspend(node->hv, hosted->id, NULL, NULL);
+        break;
+    case VERDICT_DESTROY:
+        hosted_unlink(hosted);
+        guest_destroy(node->hv, hosted->id, NULL, NULL);
+        break;
+    case VERDICT_SETTLE:
+        hosted_ask(hosted, TRUE);
+        break;
+    case VERDICT_ASK:
+        g_timeout_add(1000, hosted_ask_again, ticket_new(hosted));
+        break;
+    case VERDICT_LEAVE:
+        if (truth->home == VERDICT_HOME_KNOWS && truth->epoch == hosted->epoch &&
+            g_str_equal(truth->node, node_name(node)))
+            hosted_link(hosted);
+        break;
+    case VERDICT_LAST:
+        break;
+    }
+}
+
+/* What an answer to job.truth means; the strings are the answer's. */
+static VerdictTruth truth_of(Json *result, const GError *error)
+{
+    VerdictTruth truth = {.home = VERDICT_HOME_SILENT, .node = ""};
+
+    if (error)
+        return truth;
+    truth.home = json_get_bool(result, "known", FALSE) ? VERDICT_HOME_KNOWS : VERDICT_HOME_NO_JOB;
+    truth.node = json_get_string(result, "node", "");
+    truth.epoch = json_get_int(result, "epoch", 0);
+    truth.expected_epoch = json_get_int(result, "expected_epoch", 0);
+    return truth;
+}
+
+static void hosted_silence(Hosted *hosted, gboolean silent)
+{
+    if (silent && !hosted->silent_since_us)
+        hosted->silent_since_us = g_get_monotonic_time();
+    if (silent)
+        return;
+    hosted->silent_since_us = 0;
+    if (hosted->orphan) {
+        log_info("job %s: its home %s is back", hosted->id, hosted->home);
+        hosted->orphan = hosted->held = FALSE;
+    }
+}
+
+static void hosted_truth(const char *from, Json *result, const GError *error, gpointer user)
+{
+    Ticket *ticket = user;
+    Hosted *hosted = ticket_hosted(ticket);
+    VerdictTruth truth = truth_of(result, error);
+
+    if (hosted) {
+        VerdictHere here = {node_name(hosted->owner), hosted->state, hosted->busy, hosted->held, hosted->epoch};
+
+        hosted->asking = FALSE;
+        hosted_silence(hosted, truth.home == VERDICT_HOME_SILENT);
+        if (!hosted->orphan)
+            here.held = hosted->held;
+        if (ticket->asked_us < hosted->busy_until_us)
+            hosted_doubt(hosted);
+        else
+            hosted_obey(hosted, verdict_host(&here, &truth), &truth);
+    }
+    ticket_free(ticket);
+}
+
+static void hosted_ask(Hosted *hosted, gboolean settle)
+{
+    Json *params = json_set_string(json_object(), "job", hosted->id);
+
+    hosted->asking = TRUE;
+    json_set_int(params, "epoch", hosted->epoch);
+    cluster_call(hosted->owner->cluster, hosted->home, "job.truth", json_set_bool(params, "settle", settle), 5000,
+                 hosted_truth, ticket_new(hosted));
+}
+
+void hosted_doubt(Hosted *hosted)
+{
+    if (!hosted->asking)
+        hosted_ask(hosted, FALSE);
+}
+
+static void hosted_orphaned(Hosted *hosted)
+{
+    const Conf *conf = hosted->owner->conf;
+    const char *policy = json_get_string(hosted->description, "orphan", "");
+    guint suspend_s = conf->orphan_suspend_s, end_s = conf->orphan_end_s;
+    guint64 silent_s;
+    Verdict verdict;
+
+    if (!hosted->silent_since_us || hosted->busy)
+        return;
+    if (g_str_equal(policy, "keep"))
+        suspend_s = end_s = 0;
+    else if (g_str_equal(policy, "end"))
+        end_s = suspend_s;
+    silent_s = (g_get_monotonic_time() - hosted->silent_since_us) / G_USEC_PER_SEC;
+    verdict = verdict_orphan(silent_s, suspend_s, end_s, hosted->held);
+    if (verdict == VERDICT_SUSPEND) {
+        log_warning("job %s: its home %s has been silent for %u s: frozen", hosted->id, hosted->home, (guint)silent_s);
+        hosted->held = hosted->orphan = TRUE;
+        guest_suspend(hosted->owner->hv, hosted->id, NULL, NULL);
+    } else if (verdict == VERDICT_DESTROY) {
+        log_warning("job %s: its home %s has been silent for %u s: ended", hosted->id, hosted->home, (guint)silent_s);
+        guest_destroy(hosted->owner->hv, hosted->id, NULL, NULL);
+    }
+}
+
+/* Refresh */
+
+static void hosted_adopt(Node *node, const GuestInfo *info)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(Json) description = info->description ? json_parse(info->description, -1, &error) : NULL;
+    Hosted *hosted;
+
+    if (!description || !info->channel_path) {
+        log_warning("guest %s has no description that can be read: destroyed", info->id);
+        guest_destroy(node->hv, info->id, NULL, NULL);
+        return;
+    }
+    log_info("job %s: its guest (epoch %" G_GUINT64_FORMAT ", %s) is taken over", info->id, info->epoch,
+             guest_state_name(info->state));
+    hosted = hosted_new(node, info->id, info->epoch, description, info->channel_path);
+    hosted->state = info->state;
+    hosted_doubt(hosted);
+}
+
+static void hosted_update(Node *node, const GuestInfo *info)
+{
+    Hosted *hosted = hosted_find(node, info->id);
+
+    if (!hosted) {
+        hosted_adopt(node, info);
+        return;
+    }
+    hosted->missed = 0;
+    hosted->state = info->state;
+    hosted->cpu_ns = info->cpu_ns;
+    hosted->rss_bytes = info->rss_bytes;
+    hosted_orphaned(hosted);
+    if (hosted->silent_since_us || (info->state == GUEST_PAUSED && !hosted->busy && !hosted->held))
+        hosted_doubt(hosted);
+}
+
+/* A record that libvirt has no guest for, twice: its end was not heard of. */
+static void hosted_missing(Node *node)
+{
+    g_autoptr(GList) records = g_hash_table_get_values(node->hosted);
+
+    for (GList *i = records; i; i = i->next) {
+        Hosted *hosted = i->data;
+
+        if (!hosted->busy && hosted->state != GUEST_UNKNOWN && ++hosted->missed > 2)
+            calls_guest_ended(node, hosted->id, "lost");
+    }
+}
+
+static void hosted_listed(GObject *source, GAsyncResult *result, gpointer user)
+{
+    Node *node = user;
+    g_autoptr(GPtrArray) guests = guest_list_finish(result, NULL);
+
+    for (guint i = 0; guests && i < guests->len; i++)
+        hosted_update(node, guests->pdata[i]);
+    if (guests)
+        hosted_missing(node);
+    node->adopted = node->adopted || guests;
+}
+
+void hosted_refresh(Node *node)
+{
+    if (hypervisor_is_ready(node->hv))
+        guest_list(node->hv, hosted_listed, node);
+}

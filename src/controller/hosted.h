@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* hosted.h - the guests on this node, whatever their home: started, linked to their home, taken over after a restart
+ *
+ * Theory of operation. A Hosted exists for every guest that libvirt has here, and for one that is about to. It knows from the
+ * metadata of the domain whose guest it is (description with home) and which incarnation (epoch). Its duty is that the guest is
+ * linked to its home as long as home wants it: the channel's socket is connected and a link connection dialled (at home:
+ * the socket itself is given to the deputy), again after every break, with back-off. Whether home wants it, it asks home
+ * whenever it is not sure (job.truth) and obeys verdict_host. It never decides by itself, except that a guest whose home has
+ * been silent for long is frozen, and after very long destroyed.
+ */
+#pragma once
+
+#include "hypervisor/guest.h"
+#include "node.h"
+#include "relay.h"
+#include "verdict.h"
+
+typedef struct {
+    Node *owner;
+    char *id;
+    guint64 epoch;
+    char *home;
+    Json *description;
+    char *channel_path;
+    GuestState state;
+    gboolean busy;          /* a migration from or to here is at work on it: hands off */
+    gboolean held;          /* to stay paused: on the user's word or as an orphan */
+    gboolean orphan;        /* held because home is silent */
+    gboolean wanted;        /* its link should be up */
+    gboolean dialling;
+    Relay *relay;           /* up, to a home elsewhere */
+    gboolean given;         /* the channel is with the deputy (home here) */
+    guint retry;            /* timer */
+    guint retry_ms;
+    gint64 silent_since_us; /* home did not answer since; 0: it does */
+    guint64 cpu_ns, rss_bytes;
+    gboolean asking;
+    gint64 busy_until_us;   /* when it was last busy */
+    guint missed;           /* lists of guests in a row that did not have it */
+} Hosted;
+
+/* Starts a guest for a description; done(error or NULL). The link comes up by itself. */
+void hosted_start(Node *node, Json *description, guint64 epoch, void (*done)(const GError *error, gpointer user),
+                  gpointer user);
+
+/* A record for a guest that is here or is about to be (by an arrival); description is referenced. */
+Hosted *hosted_new(Node *node, const char *id, guint64 epoch, Json *description, const char *channel_path);
+Hosted *hosted_find(Node *node, const char *id);
+
+/* The guest is gone: the record with all its connections goes too. */
+void hosted_remove(Node *node, const char *id);
+
+/* Brings the link up, now and after every break; or lets it go. */
+void hosted_link(Hosted *hosted);
+void hosted_unlink(Hosted *hosted);
+
+/* Not sure whose it is: asks home and does what verdict_host says. */
+void hosted_doubt(Hosted *hosted);
+
+/* Lists libvirt's guests and takes over those without record (after a restart); updates figures of the others. */
+void hosted_refresh(Node *node);
+
+/* Where the channel of an incarnation is (g_free). */
+char *hosted_channel_path(Node *node, const char *id, guint64 epoch);
+
+/* The domain of a description on this node; the spec points into the description, the node and the strings beside it. */
+typedef struct {
+    GuestSpec spec;
+    char *channel_path, *console_path, *text;
+} HostedSpec;
+gboolean hosted_spec(Node *node, Json *description, guint64 epoch, HostedSpec *ret_spec, GError **error);
+void hosted_spec_clear(HostedSpec *spec);
+
+/* Rows of the guests here for node.info: [{id,cpu_ns,rss_bytes,state}] (new reference). */
+Json *hosted_usage(Node *node);

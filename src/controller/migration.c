@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* migration.c - the home's part of a migration (see migration.h for the theory) */
+#include "migration.h"
+
+#include "check.h"
+#include "common/error.h"
+#include "common/log.h"
+#include "control.h"
+#include "hosted.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#define PREPARE_MS 30000
+#define RUN_MS (24 * 3600 * 1000u)
+
+typedef struct {
+    Node *node;
+    char *job, *id, *from, *to;   /* id: of the migration */
+    guint64 epoch;
+    MigrationDone done;
+    gpointer user;
+    GError *error;
+    Json *stats;
+    gint64 started_us;
+} Migration;
+
+static Job *migration_job(Migration *m)
+{
+    Job *job = job_find(m->node, m->job);
+
+    return job && g_strcmp0(job->migration, m->id) == 0 ? job : NULL;
+}
+
+static Json *migration_params(Migration *m)
+{
+    Json *params = json_set_string(json_object(), "migration", m->id);
+
+    json_set_string(params, "job", m->job);
+    return json_set_int(params, "epoch", m->epoch);
+}
+
+static void migration_free(Migration *m)
+{
+    g_free(m->job);
+    g_free(m->id);
+    g_free(m->from);
+    g_free(m->to);
+    g_clear_error(&m->error);
+    json_unref(m->stats);
+    g_free(m);
+}
+
+static void migration_end(Migration *m)
+{
+    Job *job = migration_job(m);
+
+    if (job) {
+        g_clear_pointer(&job->migration, g_free);
+        job->expected_epoch = 0;
+        if (job->pending_fd >= 0)
+            close(job->pending_fd);
+        job->pending_fd = -1;
+    }
+    if (m->error)
+        log_warning("job %s: migration from %s to %s: %s", m->job, m->from, m->to, m->error->message);
+    else
+        log_info("job %s: moved from %s to %s in %" G_GINT64_FORMAT " ms, stopped for %" G_GINT64_FORMAT " ms", m->job, m->from,
+                 m->to, json_get_int(m->stats, "total_ms", 0), json_get_int(m->stats, "downtime_ms", -1));
+    m->done(m->error ? NULL : m->stats, m->error, m->user);
+    migration_free(m);
+}
+
+/* The job is at the destination, whatever was heard meanwhile. */
+static void migration_succeeded(Migration *m)
+{
+    Job *job = migration_job(m);
+    gint64 total_ms = (g_get_monotonic_time() - m->started_us) / 1000;
+
+    g_clear_error(&m->error);
+    if (!m->stats)
+        m->stats = json_set_int(json_object(), "downtime_ms", -1);
+    json_set_int(m->stats, "libvirt_ms", json_get_int(m->stats, "total_ms", 0));
+    json_set_int(m->stats, "total_ms", total_ms);
+    json_set_string(m->stats, "from", m->from);
+    json_set_string(m->stats, "to", m->to);
+    if (job)
+        job_moved(job, m->from, m->to, m->stats);
+    migration_end(m);
+}
+
+static void abort_answered(Rpc *rpc, Json *result, int fd, const GError *error, gpointer user)
+{
+    Migration *m = user;
+
+    if (fd >= 0)
+        close(fd);
+    if (g_error_matches(error, SJ_ERROR, SJ_ERROR_COMMITTED)) {
+        migration_succeeded(m);
+        return;
+    }
+    cluster_call(m->node->cluster, m->to, "migration.cancel", migration_params(m), 10000, NULL, NULL);
+    migration_end(m);
+}
+
+/* It failed, or seems to have: the deputy's answer to ABORT is what counts. */
+static void migration_give_up(Migration *m, const GError *error)
+{
+    Job *job = migration_job(m);
+
+    if (!m->error)
+        m->error = error ? g_error_copy(error) : g_error_new(SJ_ERROR, SJ_ERROR_GONE, "The job ended meanwhile");
+    if (job && job->deputy)
+        rpc_call(job->deputy, "deputy.abort", json_set_string(json_object(), "migration", m->id), -1, 10000,
+                 abort_answered, m);
+    else
+        abort_answered(NULL, NULL, -1, NULL, m);
+}
+
+static void run_answered(const char *source, Json *result, const GError *error, gpointer user)
+{
+    Migration *m = user;
+    Job *job = migration_job(m);
+
+    if (error || !job) {
+        migration_give_up(m, error);
+        return;
+    }
+    m->stats = json_copy(result);
+    if (job->epoch == m->epoch)
+        migration_succeeded(m);
+    else /* libvirt says yes and the deputy was never asked: it cannot be */
+        migration_give_up(m, &(GError){SJ_ERROR, SJ_ERROR_PROTOCOL,
+                                       (char *)"The source says that the guest has left, but nobody asked for it"});
+}
+
+static void prepare_answered(const char *destination, Json *result, const GError *error, gpointer user)
+{
+    Migration *m = user;
+    Json *params;
+
+    if (error || !migration_job(m)) {
+        migration_give_up(m, error);
+        return;
+    }
+    params = migration_params(m);
+    json_set_string(params, "to", m->to);
+    json_set_string(params, "token", json_get_string(result, "token", ""));
+    cluster_call(m->node->cluster, m->from, "migration.run", params, RUN_MS, run_answered, m);
+}
+
+static void expect_answered(Rpc *rpc, Json *result, int fd, const GError *error, gpointer user)
+{
+    Migration *m = user;
+    Job *job = migration_job(m);
+    Json *params;
+
+    if (fd >= 0)
+        close(fd);
+    if (error || !job) {
+        migration_give_up(m, error);
+        return;
+    }
+    m->epoch = json_get_int(result, "epoch", 0);
+    job->expected_epoch = m->epoch;
+    params = json_set(migration_params(m), "description", json_ref(job->description));
+    cluster_call(m->node->cluster, m->to, "migration.prepare", json_set_string(params, "from", m->from), PREPARE_MS,
+                 prepare_answered, m);
+}
+
+static void check_answered(const char *destination, Json *result, const GError *error, gpointer user)
+{
+    Migration *m = user;
+    Job *job = migration_job(m);
+    Json *params, *reasons = json_get(result, "reasons");
+
+    if (!error && json_length(reasons)) {
+        g_autofree char *sentence = check_sentence(reasons);
+
+        m->error = g_error_new(SJ_ERROR, SJ_ERROR_FAILED, "The job cannot go to %s: %s", m->to, sentence);
+    }
+    if (error && !m->error)
+        m->error = g_error_copy(error);
+    if (m->error || !job || !job->deputy) {
+        if (!m->error)
+            m->error = g_error_new(SJ_ERROR, SJ_ERROR_GONE, "The job ended meanwhile");
+        migration_end(m);
+        return;
+    }
+    params = json_set_string(json_object(), "migration", m->id);
+    rpc_call(job->deputy, "deputy.expect", json_set_string(params, "node", m->to), -1, 10000, expect_answered, m);
+}
+
+static gboolean migration_refused(gpointer user)
+{
+    migration_end(user);
+    return G_SOURCE_REMOVE;
+}
+
+void migration_start(Node *node, Job *job, const char *to, MigrationDone done, gpointer user)
+{
+    Migration *m = g_new0(Migration, 1);
+    const char *target = g_str_equal(to, "home") ? node_name(node) : to;
+    g_autoptr(Json) reasons = check_from_home(node, job, target);
+    Json *params;
+
+    m->node = node;
+    m->job = g_strdup(job->id);
+    m->id = g_uuid_string_random();
+    m->from = g_strdup(job->node);
+    m->to = g_strdup(target);
+    m->done = done;
+    m->user = user;
+    m->started_us = g_get_monotonic_time();
+    if (json_length(reasons)) {
+        g_autofree char *sentence = check_sentence(reasons);
+
+        m->error = g_error_new(SJ_ERROR, job->migration ? SJ_ERROR_BUSY : SJ_ERROR_FAILED,
+                               "Job %.8s cannot go to %s: %s", job->id, target, sentence);
+        g_idle_add(migration_refused, m);
+        return;
+    }
+    job->migration = g_strdup(m->id);
+    params = json_set(json_object(), "description", json_ref(job->description));
+    cluster_call(node->cluster, m->to, "migration.check", params, 10000, check_answered, m);
+}
+
+/* Why */
+
+typedef struct {
+    RpcCall *call;
+    Json *reasons;
+} Why;
+
+static void why_answered(const char *destination, Json *result, const GError *error, gpointer user)
+{
+    Why *why = user;
+    Json *more = json_get(result, "reasons");
+
+    for (guint i = 0; i < json_length(more); i++) {
+        gboolean known = FALSE;
+
+        for (guint j = 0; j < json_length(why->reasons); j++)
+            known = known || g_str_equal(json_get_string(json_at(why->reasons, j), "code", ""),
+                                         json_get_string(json_at(more, i), "code", ""));
+        if (!known)
+            json_append(why->reasons, json_ref(json_at(more, i)));
+    }
+    rpc_reply(why->call, json_set(json_object(), "reasons", why->reasons));
+    g_free(why);
+}
+
+void migration_why(Node *node, Job *job, const char *to, RpcCall *call)
+{
+    const char *target = g_str_equal(to, "home") ? node_name(node) : to;
+    Why *why = g_new0(Why, 1);
+    g_autoptr(Json) row = node_row_of(node, target);
+
+    why->call = call;
+    why->reasons = check_from_home(node, job, target);
+    if (!row || !g_str_equal(json_get_string(row, "state", ""), "alive") || g_strcmp0(job->node, target) == 0)
+        why_answered(target, NULL, NULL, why);
+    else
+        cluster_call(node->cluster, target, "migration.check",
+                     json_set(json_object(), "description", json_ref(job->description)), 10000, why_answered, why);
+}
+
+/* Commit */
+
+typedef struct {
+    Node *node;
+    char *job, *host;
+    guint64 epoch;
+    RpcCall *call;
+} Commit;
+
+static void commit_answered(Rpc *rpc, Json *result, int fd, const GError *error, gpointer user)
+{
+    Commit *commit = user;
+    Job *job = job_find(commit->node, commit->job);
+
+    if (fd >= 0)
+        close(fd);
+    if (error) {
+        rpc_fail(commit->call, error);
+    } else {
+        if (job) {
+            job->epoch = commit->epoch;
+            g_free(job->node);
+            job->node = g_strdup(commit->host);
+        }
+        rpc_reply(commit->call, NULL);
+    }
+    g_free(commit->job);
+    g_free(commit->host);
+    g_free(commit);
+}
+
+void migration_commit(Node *node, const char *from, Json *params, RpcCall *call)
+{
+    Job *job = job_find(node, json_get_string(params, "job", ""));
+    Json *question = json_set_string(json_object(), "migration", json_get_string(params, "migration", ""));
+    Commit *commit;
+
+    if (!job || !job->deputy) {
+        json_unref(question);
+        rpc_fail_new(call, (g_get_monotonic_time() - node->started_us) < 15 * G_USEC_PER_SEC ? SJ_ERROR_BUSY : SJ_ERROR_NOT_FOUND,
+                     "There is no such job on %s", node_name(node));
+        return;
+    }
+    commit = g_new0(Commit, 1);
+    *commit = (Commit){node, g_strdup(job->id), g_strdup(from), json_get_int(params, "epoch", 0), call};
+    json_set_int(question, "epoch", commit->epoch);
+    json_set_string(question, "node", from);
+    rpc_call(job->deputy, "deputy.commit", question, job->pending_fd, 30000, commit_answered, commit);
+    if (job->pending_fd >= 0)
+        close(job->pending_fd);
+    job->pending_fd = -1;
+}
+
+void migration_progress(Node *node, Json *params)
+{
+    control_progress(node->control, params);
+}

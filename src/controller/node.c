@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* node.c - what this node is and has */
+#include "node.h"
+
+#include "hosted.h"
+#include "jobs.h"
+
+static Image *load_image(const Conf *conf, const char *arch)
+{
+    g_autoptr(GError) error = NULL;
+
+    return image_load(conf->image_dir, arch, &error);
+}
+
+Node *node_new(Conf *conf)
+{
+    Node *node = g_new0(Node, 1);
+
+    node->conf = conf;
+    node->started_us = g_get_monotonic_time();
+    node->images[0] = load_image(conf, "x86_64");
+    node->images[1] = load_image(conf, "i686");
+    node->accel = g_strdup("tcg");
+    node->accel_why = g_strdup("KVM is still being tried");
+    node->jobs = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify)job_free);
+    node->hosted = g_hash_table_new(g_str_hash, g_str_equal);
+    node->arrivals = g_hash_table_new(g_str_hash, g_str_equal);
+    node->departures = g_hash_table_new(g_str_hash, g_str_equal);
+    g_queue_init(&node->ended);
+    host_facts(conf, &node->facts);
+    return node;
+}
+
+const char *node_name(const Node *node)
+{
+    return node->cluster ? cluster_self(node->cluster) : node->conf->name;
+}
+
+const Image *node_image(Node *node, const char *arch, GError **error)
+{
+    Image **slot = &node->images[g_str_equal(arch, "i686") ? 1 : 0];
+
+    if (!*slot)
+        *slot = image_load(node->conf->image_dir, arch, error);
+    return *slot;
+}
+
+static guint64 arrivals_bytes(Node *node);
+
+guint64 node_memory_free(Node *node)
+{
+    guint64 available = host_memory_available(node->conf), promised = arrivals_bytes(node);
+    GHashTableIter i;
+    gpointer value;
+
+    g_hash_table_iter_init(&i, node->hosted);
+    while (g_hash_table_iter_next(&i, NULL, &value)) {
+        Hosted *hosted = value;
+
+        promised += hosted->rss_bytes ? 0 : (64 << 20); /* one just started: what an idle guest comes to */
+    }
+    return available > promised ? available - promised : 0;
+}
+
+/* An arrival holds what its guest had touched where it was. */
+static guint64 arrivals_bytes(Node *node)
+{
+    return (guint64)g_hash_table_size(node->arrivals) * (64 << 20);
+}
+
+/* Busy guests against declared CPUs, in hundredths: CPU time used in the last seconds. */
+static double node_load(Node *node)
+{
+    static gint64 last_us;
+    static guint64 last_ns;
+    static double load;
+    gint64 now = g_get_monotonic_time();
+    guint64 total = 0;
+    GHashTableIter i;
+    gpointer value;
+
+    if (last_us && now - last_us < 900000)
+        return load;
+    g_hash_table_iter_init(&i, node->hosted);
+    while (g_hash_table_iter_next(&i, NULL, &value))
+        total += ((Hosted *)value)->cpu_ns;
+    if (last_us && total >= last_ns)
+        load = (double)(total - last_ns) / 1000 / (now - last_us) / MAX(node->conf->cpus, 1);
+    last_us = now;
+    last_ns = total;
+    return load;
+}
+
+Json *node_row(Node *node)
+{
+    Json *row = json_object();
+    const Conf *conf = node->conf;
+    guint level = host_cpu_level(&node->facts, node->accel);
+
+    json_set_string(row, "name", node_name(node));
+    json_set_string(row, "address", node->cluster ? cluster_address(node->cluster) : conf->address);
+    json_set_string(row, "state", "alive");
+    json_set_string(row, "accel", node->accel);
+    json_set_int(row, "cpus", conf->cpus);
+    json_set_double(row, "load", ((gint64)(node_load(node) * 100 + 0.5)) / 100.0);
+    json_set_int(row, "memory_total_bytes", node->facts.memory_total);
+    json_set_int(row, "memory_free_bytes", node_memory_free(node));
+    json_set_int(row, "jobs", g_hash_table_size(node->hosted));
+    json_set_string(row, "image", node->images[0] ? node->images[0]->digest : "");
+    json_set_string(row, "image_i686", node->images[1] ? node->images[1]->digest : "");
+    json_set_string(row, "version", NODE_VERSION);
+    json_set_string(row, "qemu", node->facts.qemu_version);
+    json_set_string(row, "machine", conf->machine);
+    json_set_int(row, "cpu_level", level);
+    json_set_string(row, "cpu_model", *conf->cpu_model ? conf->cpu_model : host_cpu_model(level));
+    json_set_int(row, "tsc_khz", node->facts.tsc_khz);
+    json_set_int(row, "speed", conf->speed);
+    json_set(row, "guests", hosted_usage(node));
+    return row;
+}
+
+Json *node_rows(Node *node)
+{
+    Json *rows = json_array();
+    g_autoptr(Json) others = node->cluster ? cluster_rows(node->cluster) : NULL;
+
+    json_append(rows, json_set_bool(node_row(node), "self", TRUE));
+    for (guint i = 0; i < json_length(others); i++)
+        json_append(rows, json_ref(json_at(others, i)));
+    return rows;
+}
+
+Json *node_row_of(Node *node, const char *name)
+{
+    if (g_strcmp0(name, node_name(node)) == 0)
+        return json_set_bool(node_row(node), "self", TRUE);
+    return node->cluster ? cluster_row(node->cluster, name) : NULL;
+}
+
+const char *node_cpu_model(Node *node, const char *accel)
+{
+    guint lowest = host_cpu_level(&node->facts, accel);
+    g_autoptr(Json) rows = node->cluster ? cluster_rows(node->cluster) : NULL;
+
+    if (*node->conf->cpu_model)
+        return node->conf->cpu_model;
+    for (guint i = 0; i < json_length(rows); i++) {
+        Json *row = json_at(rows, i);
+
+        if (g_str_equal(json_get_string(row, "accel", ""), accel))
+            lowest = MIN(lowest, (guint)json_get_int(row, "cpu_level", lowest));
+    }
+    return host_cpu_model(lowest);
+}

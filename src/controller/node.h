@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* node.h - what this node is and has: the one structure that the controller's parts share */
+#pragma once
+
+#include "cluster/cluster.h"
+#include "common/conf.h"
+#include "common/json.h"
+#include "hypervisor/host.h"
+#include "hypervisor/hypervisor.h"
+#include "image.h"
+
+#define NODE_VERSION PACKAGE_VERSION
+
+typedef struct Control Control;
+
+typedef struct {
+    Conf *conf;
+    HostFacts facts;
+    Hypervisor *hv;
+    Cluster *cluster;
+    Control *control;
+    Image *images[2];        /* x86_64, i686; NULL: not there */
+    char *accel;             /* "kvm" or "tcg": what guests get now */
+    char *accel_why;         /* the sentence that goes with it */
+    GHashTable *jobs;        /* id → Job: at home here */
+    GHashTable *hosted;      /* id → Hosted: guests here, whatever their home */
+    GHashTable *arrivals;    /* migration → Arrival: coming here */
+    GHashTable *departures;  /* migration → Departure: going from here */
+    GQueue ended;            /* Job *: the last ones at home here that are over */
+    gint64 started_us;       /* monotonic */
+    gboolean adopted;        /* the guests that were here at the start have been taken over */
+    GMainLoop *loop;
+} Node;
+
+/* Makes the node from its settings (taken over); nothing runs yet. */
+Node *node_new(Conf *conf);
+
+/* This node's name (owned by the node). */
+const char *node_name(const Node *node);
+
+/* The image for an architecture, or NULL and a sentence. */
+const Image *node_image(Node *node, const char *arch, GError **error);
+
+/* This node's row for node.list and node.info (new reference). */
+Json *node_row(Node *node);
+
+/* Rows of all nodes that are known, this one first (new reference). */
+Json *node_rows(Node *node);
+
+/* A node's row, also this one's (new reference); NULL where there is no such node. */
+Json *node_row_of(Node *node, const char *name);
+
+/* Bytes that could be promised to another guest: what the host has free, less what is reserved for arrivals and not yet
+ * touched by guests that are here. */
+guint64 node_memory_free(Node *node);
+
+/* The CPU model that guests of this acceleration get: that of the lowest node of the cluster that has it. */
+const char *node_cpu_model(Node *node, const char *accel);
