@@ -62,6 +62,8 @@ struct Link {
     uint64_t tx_sequence, tx_chain;   /* of the last numbered frame */
     uint64_t acked, acked_chain;      /* of the last acknowledged one */
     LinkQueue kept;                   /* numbered, not acknowledged */
+    LinkFrame *spare;                 /* frames of full length, for the next ones */
+    unsigned spares;
     LinkFrame *resend;                /* the next of these to be repeated in this connection */
     uint8_t *stage;                   /* small frames on their way, FRAME_MAX bytes */
     const uint8_t *out;
@@ -99,6 +101,8 @@ bool send_consumed(Link *link, const uint64_t consumed[LINK_CHANNELS]); /* false
 void send_resume(Link *link);                         /* repeat all that is kept */
 bool send_chain_at(const Link *link, uint64_t sequence, uint64_t *ret_chain);
 void send_writable(Link *link);                       /* tells those who wait */
+void send_trim(Link *link);
+bool send_has_spare(const Link *link);                /* memory that send_trim would free */
 void send_free(Link *link);
 
 /* link-receive.c */
@@ -107,7 +111,9 @@ void receive_trim(Link *link);
 bool receive_has_spare(const Link *link);    /* memory that receive_trim would free */
 
 /* link.c */
-void link_hello(Link *link, const Hello *hello, uint8_t version);     /* guest */
-int link_hello_ack(Link *link, const Hello *hello, uint8_t version);  /* home: 0 or -EPROTO */
-void link_greet(Link *link);                                          /* home */
+/* Guest: a HELLO came; torn: in the middle of a frame of this connection, perhaps as its payload. */
+void link_hello(Link *link, const Hello *hello, uint8_t version, bool torn);
+/* Home: the answer to its HELLO came; 0 or -EPROTO. */
+int link_hello_ack(Link *link, const Hello *hello, uint8_t version);
+void link_greet(Link *link);
 void link_fill_hello(const Link *link, Hello *ret_hello);

@@ -124,7 +124,7 @@ static int take_unnumbered(Link *link)
         break;
     case FRAME_HELLO:
         if (frame_decode_hello(link->head, FRAME_HELLO, &hello, &version) == 0)
-            link_hello(link, &hello, version);
+            link_hello(link, &hello, version, false);
         return 0;
     case FRAME_LOST:
         link_greet(link);
@@ -277,7 +277,7 @@ static void watch_tail(Link *link, const uint8_t *data, size_t size)
         return;
     if (link->tail_fill == sizeof(link->tail) &&
         frame_decode_hello(link->tail, FRAME_HELLO, &hello, &version) == 0)
-        link_hello(link, &hello, version);
+        link_hello(link, &hello, version, link->state == LINK_UP);
 }
 
 int link_input(Link *link, const void *data, size_t size)

@@ -13,6 +13,7 @@
 
 #define FRAME_COST (sizeof(LinkFrame) + FRAME_HEADER + 16)
 #define STAGE_FRAME 4096           /* frames up to this size are gathered into one write */
+#define SPARES_MAX 40              /* full frames kept for the next message: a megabyte and a bit */
 #define PASS_OVER_MAX (128u << 10) /* bytes that more urgent channels may write while another waits */
 
 static void queue_push(LinkQueue *queue, LinkFrame *frame)
@@ -35,20 +36,61 @@ static LinkFrame *queue_pop(LinkQueue *queue)
     return frame;
 }
 
-static void queue_free(LinkQueue *queue)
+static LinkFrame *frame_alloc(Link *link, size_t length)
+{
+    LinkFrame *frame = link->spare;
+
+    if (length < FRAME_PAYLOAD_MAX || !frame)
+        return malloc(sizeof(*frame) + FRAME_HEADER + length);
+    link->spare = frame->next;
+    link->spares--;
+    return frame;
+}
+
+static void frame_free(Link *link, LinkFrame *frame)
+{
+    if (frame->head.length < FRAME_PAYLOAD_MAX || link->spares >= SPARES_MAX) {
+        free(frame);
+        return;
+    }
+    frame->next = link->spare;
+    link->spare = frame;
+    link->spares++;
+}
+
+static void queue_free(Link *link, LinkQueue *queue)
 {
     while (queue->first)
-        free(queue_pop(queue));
+        frame_free(link, queue_pop(queue));
+}
+
+bool send_has_spare(const Link *link)
+{
+    return link->spare || (link->stage && !link->out_size);
+}
+
+void send_trim(Link *link)
+{
+    while (link->spare) {
+        LinkFrame *frame = link->spare;
+
+        link->spare = frame->next;
+        free(frame);
+    }
+    link->spares = 0;
+    if (!link->out_size) {
+        free(link->stage);
+        link->stage = NULL;
+    }
 }
 
 void send_free(Link *link)
 {
-    if (link->out_orphan)
-        free(link->out_frame);
-    queue_free(&link->kept);
+    send_reset(link);
+    queue_free(link, &link->kept);
     for (int i = 0; i < LINK_CHANNELS; i++)
-        queue_free(&link->lanes[i].queue);
-    free(link->stage);
+        queue_free(link, &link->lanes[i].queue);
+    send_trim(link);
 }
 
 /* What the other end's window has left; nothing while too many small frames are kept. */
@@ -103,11 +145,11 @@ static void parts_take(Parts *parts, uint8_t *target, size_t size, Sum *sum)
     }
 }
 
-static LinkFrame *frame_new(LinkChannel channel, Parts *parts)
+static LinkFrame *frame_new(Link *link, LinkChannel channel, Parts *parts)
 {
     size_t all = parts->left[0] + parts->left[1];
     size_t length = all < FRAME_PAYLOAD_MAX ? all : FRAME_PAYLOAD_MAX;
-    LinkFrame *frame = malloc(sizeof(*frame) + FRAME_HEADER + length);
+    LinkFrame *frame = frame_alloc(link, length);
     Sum sum = SUM_INIT;
 
     if (!frame)
@@ -145,10 +187,10 @@ int link_send2(Link *link, LinkChannel channel, const void *head, size_t head_si
         return -EAGAIN;
     }
     while (parts.left[0] + parts.left[1]) {
-        LinkFrame *frame = frame_new(channel, &parts);
+        LinkFrame *frame = frame_new(link, channel, &parts);
 
         if (!frame) {
-            queue_free(&frames);
+            queue_free(link, &frames);
             return -ENOMEM;
         }
         queue_push(&frames, frame);
@@ -196,7 +238,7 @@ bool send_acknowledge(Link *link, uint64_t sequence)
         if (link->out_frame == frame)
             link->out_orphan = true;
         else
-            free(frame);
+            frame_free(link, frame);
     }
     return true;
 }
@@ -214,7 +256,7 @@ bool send_consumed(Link *link, const uint64_t consumed[LINK_CHANNELS])
 static void output_end(Link *link)
 {
     if (link->out_orphan)
-        free(link->out_frame);
+        frame_free(link, link->out_frame);
     link->out = NULL;
     link->out_frame = NULL;
     link->out_orphan = false;

@@ -153,13 +153,14 @@ static bool hello_fits(Link *link, const Hello *hello)
     return chain == hello->chain_rx && hello->next_tx > link->rx_sequence && consumed_fits(link, hello->consumed);
 }
 
-void link_hello(Link *link, const Hello *hello, uint8_t version)
+void link_hello(Link *link, const Hello *hello, uint8_t version, bool torn)
 {
     unsigned generation;
 
     if (version != FRAME_VERSION || (link->has_token && memcmp(hello->token, link->token, sizeof(link->token)))) {
-        if (link->state == LINK_UP)
+        if (torn)
             return;
+        new_connection(link, LINK_GREETING);
         link->answer = version != FRAME_VERSION ? HELLO_VERSION : HELLO_OTHER_JOB;
         memcpy(link->answer_nonce, hello->nonce, sizeof(hello->nonce));
         link->hello_due = true;
@@ -255,7 +256,7 @@ int link_timeout(Link *link, uint64_t now_ms)
         wait = sooner(wait, &link->ack_at, now_ms, ACK_DELAY_MS);
     if (link->role == LINK_HOME && link->state == LINK_GREETING && !link->hello_due)
         wait = sooner(wait, &link->hello_at, now_ms, link->hello_interval);
-    if (link->stage || receive_has_spare(link))
+    if (send_has_spare(link) || receive_has_spare(link))
         wait = sooner(wait, &link->trim_at, now_ms, TRIM_MS);
     return wait;
 }
@@ -268,10 +269,7 @@ static void trim(Link *link)
     link->trim_at = 0;
     if (seen == link->trim_seen) {
         receive_trim(link);
-        if (!link->out_size) {
-            free(link->stage);
-            link->stage = NULL;
-        }
+        send_trim(link);
     }
     link->trim_seen = seen;
 }

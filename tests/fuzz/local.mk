@@ -15,3 +15,13 @@ EXTRA_DIST += tests/fuzz/seeds
 FUZZ_TARGETS += fuzz-wire
 fuzz_wire_SOURCES = tests/fuzz/fuzz-wire.c src/common/wire.c src/common/wire.h $(FUZZ_DRIVER)
 fuzz_wire_LDFLAGS = $(FUZZ_LDFLAGS)
+
+LINK_SOURCES = src/common/checksum.c src/common/frame.c src/common/link.c src/common/link-send.c src/common/link-receive.c
+
+FUZZ_TARGETS += fuzz-frame
+fuzz_frame_SOURCES = tests/fuzz/fuzz-frame.c src/common/checksum.c src/common/frame.c $(FUZZ_DRIVER)
+fuzz_frame_LDFLAGS = $(FUZZ_LDFLAGS)
+
+FUZZ_TARGETS += fuzz-link
+fuzz_link_SOURCES = tests/fuzz/fuzz-link.c $(LINK_SOURCES) $(FUZZ_DRIVER)
+fuzz_link_LDFLAGS = $(FUZZ_LDFLAGS)

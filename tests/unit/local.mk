@@ -29,3 +29,10 @@ test_wire_LDADD = $(UNIT_LDADD)
 UNIT_TESTS += test-tls
 test_tls_SOURCES = tests/unit/test-tls.c
 test_tls_LDADD = $(CLUSTER_LIBS)
+UNIT_TESTS += test-frame
+test_frame_SOURCES = tests/unit/test-frame.c
+test_frame_LDADD = $(UNIT_LDADD)
+
+UNIT_TESTS += test-link
+test_link_SOURCES = tests/unit/test-link.c tests/unit/link-world.c tests/unit/link-world.h
+test_link_LDADD = $(UNIT_LDADD)
