@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* job.c - the agent's view of the job: what home says to it, and what the warden says of it */
+#include "job.h"
+
+#include "clock.h"
+#include "console.h"
+#include "terminal.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* Sends a message home; one that the link does not take now is held, and the warden is not listened to until then. */
+static void job_tell(Job *job, LinkChannel channel, const void *bytes, size_t size)
+{
+    if (link_send(job->link, channel, bytes, size) == 0)
+        return;
+    memcpy(job->held, bytes, size);
+    job->held_size = size;
+    job->held_channel = channel;
+    watch_set(&job->warden, 0);
+}
+
+/* The terminal's modes if they are no longer what home thinks. */
+static void job_tell_modes(Job *job, LinkChannel channel)
+{
+    WireMessage message = { .type = WIRE_MODES };
+    uint8_t bytes[128];
+    int terminal = streams_terminal(&job->streams);
+
+    if (terminal < 0 || !terminal_get_modes(terminal, &message.modes))
+        return;
+    if (job->has_modes && memcmp(&job->modes, &message.modes, sizeof job->modes) == 0)
+        return;
+    if (link_send(job->link, channel, bytes, wire_encode(&message, bytes, sizeof bytes)) == 0)
+        job->modes = message.modes;
+}
+
+/* Stopped or continued: home shall first show what was written before, unless that has to wait for its reader. */
+static void job_tell_state(Job *job, const void *bytes, size_t size)
+{
+    LinkChannel channel;
+
+    streams_pull(&job->streams);
+    channel = streams_stuck(&job->streams) ? LINK_CONTROL : LINK_STREAM;
+    job_tell_modes(job, channel);
+    job_tell(job, channel, bytes, size);
+}
+
+static void job_attach(Job *job, const uint8_t *which, const int *fds, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        streams_attach(&job->streams, which[i], fds[i]);
+    if (streams_terminal(&job->streams) >= 0)
+        job->has_modes = terminal_get_modes(streams_terminal(&job->streams), &job->modes);
+    files_start(&job->files, job->fuse_fd, job->link);
+    usage_start(&job->usage, job->link);
+}
+
+/* The warden cannot end before the job. If it does, it was killed, and all of the job with it. */
+static void warden_lost(Job *job)
+{
+    WireMessage killed = { .type = WIRE_EXITED, .exited = { .status = SIGKILL } };
+
+    say("the job's warden has ended");
+    watch_set(&job->warden, 0);
+    if (!job->exited_size)
+        job->exited_size = wire_encode(&killed, job->exited, sizeof job->exited);
+}
+
+static void job_relay(Job *job, const uint8_t *bytes, size_t size)
+{
+    switch ((WireType)bytes[0]) {
+    case WIRE_EXITED:
+        memcpy(job->exited, bytes, size < sizeof job->exited ? size : sizeof job->exited);
+        job->exited_size = size;
+        break;
+    case WIRE_STOPPED:
+    case WIRE_CONTINUED:
+        job_tell_state(job, bytes, size);
+        break;
+    default:
+        job_tell(job, LINK_CONTROL, bytes, size);
+    }
+}
+
+static void warden_ready(void *user, uint32_t events)
+{
+    Job *job = user;
+    uint8_t bytes[sizeof job->held];
+    int fds[WIRE_STREAMS];
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(sizeof fds)];
+    } control;
+    struct iovec part = { bytes, sizeof bytes };
+    struct msghdr message = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control,
+    };
+    ssize_t size = recvmsg(job->warden.fd, &message, MSG_CMSG_CLOEXEC);
+
+    if (size < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (size <= 0) {
+        warden_lost(job);
+    } else if (bytes[0] == WARDEN_ATTACHED) {
+        if (message.msg_controllen)
+            memcpy(fds, CMSG_DATA(&control.header), ((size_t)size - 1) * sizeof fds[0]);
+        job_attach(job, bytes + 1, fds, (size_t)size - 1);
+    } else {
+        job_relay(job, bytes, (size_t)size);
+    }
+}
+
+void job_init(Job *job, Link *link, Warden warden, int fuse)
+{
+    memset(job, 0, sizeof *job);
+    job->link = link;
+    job->fuse_fd = fuse;
+    job->start_fd = warden.start;
+    job->files.watch.fd = -1;
+    job->usage.fd = -1;
+    streams_init(&job->streams, link);
+    job->warden = (Watch) { .fd = warden.socket, .ready = warden_ready, .user = job };
+    watch_set(&job->warden, EPOLLIN);
+}
+
+static void warden_send(Job *job, const void *bytes, size_t size)
+{
+    if (send(job->warden.fd, bytes, size, MSG_NOSIGNAL) < 0)
+        say("the warden did not take a message: %s", strerror(errno));
+}
+
+void job_start(Job *job, const void *data, size_t size)
+{
+    static const uint8_t start = WIRE_START;
+
+    for (size_t done = 0; done < size;) {
+        ssize_t written = write(job->start_fd, (const uint8_t *)data + done, size - done);
+
+        if (written <= 0) {
+            say("START could not be passed on: %s", strerror(errno));
+            break;
+        }
+        done += (size_t)written;
+    }
+    close(job->start_fd);
+    warden_send(job, &start, sizeof start);
+}
+
+static void job_signal(Job *job, const WireMessage *message, const void *data, size_t size)
+{
+    int terminal = streams_terminal(&job->streams);
+
+    if (message->signal.scope == WIRE_GROUP && terminal >= 0)
+        terminal_signal(terminal, message->signal.sig);
+    else
+        warden_send(job, data, size);
+}
+
+void job_message(Job *job, const void *data, size_t size)
+{
+    WireMessage message;
+    int terminal = streams_terminal(&job->streams);
+
+    if (wire_decode(&message, data, size) < 0) {
+        say("home sent %zu bytes that are no message", size);
+        return;
+    }
+    switch (message.type) {
+    case WIRE_SIGNAL:
+        job_signal(job, &message, data, size);
+        break;
+    case WIRE_CONTINUE:
+        if (terminal >= 0)
+            terminal_signal(terminal, SIGCONT);
+        warden_send(job, data, size);
+        break;
+    case WIRE_END:
+        job->power_off = true;
+        if (!job->exited_sent)
+            warden_send(job, data, size);
+        break;
+    case WIRE_WINSIZE:
+        if (terminal >= 0)
+            terminal_set_size(terminal, &message.winsize);
+        break;
+    case WIRE_CLOCK:
+        clock_follow(message.realtime_ns);
+        break;
+    case WIRE_INPUT:
+        streams_input(&job->streams, message.data.stream, message.data.data, message.data.size);
+        break;
+    case WIRE_INPUT_END:
+        streams_input_end(&job->streams, message.stream);
+        break;
+    case WIRE_OUTPUT_BROKEN:
+        streams_output_broken(&job->streams, message.stream);
+        break;
+    case WIRE_TAKEN:
+        streams_taken(&job->streams, message.taken.stream, message.taken.bytes);
+        break;
+    default:
+        say("home sent %s at the wrong time", wire_name(message.type));
+        wire_clear(&message);
+    }
+}
+
+void job_writable(Job *job)
+{
+    if (job->held_size && link_send(job->link, job->held_channel, job->held, job->held_size) == 0) {
+        job->held_size = 0;
+        watch_set(&job->warden, EPOLLIN);
+    }
+    streams_writable(&job->streams);
+    files_writable(&job->files);
+}
+
+void job_check(Job *job)
+{
+    LinkCounters counters;
+
+    if (job->exited_size && !job->exited_sent && !job->held_size && streams_drained(&job->streams)) {
+        job_tell_modes(job, LINK_STREAM);
+        job->exited_sent = link_send(job->link, LINK_STREAM, job->exited, job->exited_size) == 0;
+    }
+    if (job->power_off && job->exited_sent) {
+        link_counters(job->link, &counters);
+        if (!counters.unacknowledged_bytes)
+            power_off();
+    }
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* job.h - the agent's view of the job: what home says to it, and what the warden says of it */
+#pragma once
+
+#include "common/link.h"
+#include "files.h"
+#include "loop.h"
+#include "streams.h"
+#include "usage.h"
+#include "warden.h"
+
+typedef struct {
+    Link *link;
+    Files files;
+    Streams streams;
+    Usage usage;
+    Watch warden;
+    int fuse_fd, start_fd;
+    uint8_t held[1024];     /* a message that the link had no room for; nothing more is read until it is sent */
+    size_t held_size;
+    LinkChannel held_channel;
+    uint8_t exited[128];    /* EXITED, until the output before it was sent */
+    size_t exited_size;
+    bool exited_sent, power_off;
+    bool has_modes;
+    WireModes modes;        /* the terminal's, as home knows them */
+} Job;
+
+void job_init(Job *job, Link *link, Warden warden, int fuse);
+/* START has come; its bytes. */
+void job_start(Job *job, const void *data, size_t size);
+/* Another message from home. */
+void job_message(Job *job, const void *data, size_t size);
+/* The link has room again. */
+void job_writable(Job *job);
+/* To be called after each round of the loop: sends EXITED when its time has come; powers off after END. */
+void job_check(Job *job);

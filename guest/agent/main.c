@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* main.c - process 1 of the guest: runs one program of another machine, its home, and forwards for it
+ *
+ * There are two processes. The *agent*, this one, moves bytes between the port that leads home and /dev/fuse, the
+ * program's pipes and its terminal, and never waits for anything but its loop. The *warden* (warden.c), its child, does
+ * what may have to wait for the home's files.
+ *
+ * The agent must be able to go on when the guest is short of memory while home cannot be reached: what frees memory may
+ * be a write that only the agent can forward. So it locks what it has, takes what it will need before the program runs,
+ * and tells the kernel that it stands below a file system (PR_SET_IO_FLUSHER).
+ */
+#include "common/link.h"
+#include "common/wire.h"
+#include "console.h"
+#include "job.h"
+#include "loop.h"
+#include "mounts.h"
+#include "port.h"
+#include "warden.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#define PORT_NAME "sojourn.link"
+#define HEAP_BYTES (6u << 20)   /* the link's buffers when all its windows are full */
+
+typedef struct {
+    Link *link;
+    Port port;
+    Job job;
+    bool started;
+} Agent;
+
+static void agent_message(void *user, LinkChannel channel, const void *data, size_t size)
+{
+    Agent *agent = user;
+
+    if (channel == LINK_BULK && !agent->started) {
+        agent->started = true;
+        job_start(&agent->job, data, size);
+    } else if (channel == LINK_FILES || channel == LINK_BULK) {
+        files_reply(&agent->job.files, data, size);
+    } else {
+        job_message(&agent->job, data, size);
+    }
+    link_consumed(agent->link, channel, size);
+}
+
+static void agent_writable(void *user, LinkChannel channel)
+{
+    Agent *agent = user;
+
+    job_writable(&agent->job);
+}
+
+static void agent_established(void *user, uint64_t epoch)
+{
+}
+
+static const LinkEvents events = {
+    .message = agent_message,
+    .writable = agent_writable,
+    .established = agent_established,
+};
+
+/* With "sojourn.trial" on the kernel's command line, that this line is reached is all that is to be shown. */
+static void trial(void)
+{
+    char line[2048] = "";
+    int fd = open("/proc/cmdline", O_RDONLY | O_CLOEXEC);
+
+    if (fd >= 0 && read(fd, line, sizeof line - 1) > 0 && strstr(line, "sojourn.trial")) {
+        say("trial passed");
+        power_off();
+    }
+    if (fd >= 0)
+        close(fd);
+}
+
+/* The program's number is that of its front at home, which may be higher than a small machine would give. */
+static void allow_high_pids(void)
+{
+    int fd = open("/proc/sys/kernel/pid_max", O_WRONLY | O_CLOEXEC);
+
+    if (fd < 0 || (write(fd, "4194304", 7) < 0 && sizeof(long) > 4))
+        say("/proc/sys/kernel/pid_max could not be raised: %s", strerror(errno));
+    if (fd >= 0)
+        close(fd);
+}
+
+static void protect(void)
+{
+    static const struct sched_param first = { .sched_priority = 1 };
+    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    void *heap;
+
+    if (fd < 0 || write(fd, "-1000", 5) < 0)
+        say("the agent is not protected from running out of memory");
+    if (fd >= 0)
+        close(fd);
+    mallopt(M_MMAP_THRESHOLD, 1 << 30);
+    mallopt(M_TRIM_THRESHOLD, -1);
+    if (prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0) < 0 || mlockall(MCL_CURRENT | MCL_FUTURE) < 0)
+        die("cannot lock the agent's memory");
+    heap = malloc(HEAP_BYTES);
+    if (!heap)
+        die("no memory for the link");
+    free(heap);
+    if (sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &first) < 0)
+        say("the agent cannot go first: %s", strerror(errno));
+}
+
+static void send_ready(Agent *agent)
+{
+    struct utsname name;
+    WireMessage ready = { .type = WIRE_READY };
+    uint8_t bytes[300];
+
+    uname(&name);
+    ready.ready.version = WIRE_VERSION;
+    ready.ready.release = name.release;
+    ready.ready.arch = name.machine;
+    ready.ready.boot_ms = now_ms();
+    link_send(agent->link, LINK_CONTROL, bytes, wire_encode(&ready, bytes, sizeof bytes));
+}
+
+static void ignore_signals(void)
+{
+    sigset_t all;
+
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, NULL);
+}
+
+static int sooner(int a, int b)
+{
+    return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
+static void run(Agent *agent) __attribute__((noreturn));
+static void run(Agent *agent)
+{
+    for (;;) {
+        int timeout;
+
+        port_flush(&agent->port);
+        timeout = link_timeout(agent->link, now_ms());
+        loop_wait(sooner(timeout, usage_tick(&agent->job.usage, now_ms())));
+        link_tick(agent->link, now_ms());
+        job_check(&agent->job);
+    }
+}
+
+int main(void)
+{
+    static Agent agent;
+    Warden warden;
+    int port, fuse;
+
+    mounts_boot();
+    console_open();
+    trial();
+    ignore_signals();
+    allow_high_pids();
+    loop_init();
+    port = port_open(PORT_NAME);
+    fuse = files_open();
+    warden = warden_spawn(fuse);
+    agent.link = link_new(LINK_GUEST, &events, &agent);
+    if (!agent.link)
+        die("no memory for the link");
+    job_init(&agent.job, agent.link, warden, fuse);
+    port_start(&agent.port, port, agent.link);
+    send_ready(&agent);
+    protect();
+
+    /* From here on the agent may not end: that would be the end of the guest. */
+    run(&agent);
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* mounts.c - the agent's own file systems, and those that the program sees
+ *
+ * The agent stays in the initramfs. The warden has a mount namespace of its own, in which the home's tree takes the
+ * place of the initramfs. /proc, /sys and /dev are the guest's; they are made before the home's files are there, and
+ * moved where the home has a directory for them.
+ */
+#include "mounts.h"
+
+#include "console.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#define JOB_ROOT "/job/root"
+#define PLAIN (MS_NOSUID | MS_NOEXEC)
+
+typedef struct {
+    const char *type, *where;
+    unsigned long flags;
+    const char *options;
+} Mount;
+
+static const Mount boot[] = {
+    { "devtmpfs", "/dev", PLAIN, NULL },
+    { "proc", "/proc", PLAIN | MS_NODEV, NULL },
+    { "sysfs", "/sys", PLAIN | MS_NODEV, NULL },
+};
+
+static const Mount job[] = {
+    { "proc", JOB_PROC, PLAIN | MS_NODEV, NULL },
+    { "sysfs", "/job/sys", PLAIN | MS_NODEV | MS_RDONLY, NULL },
+    { "tmpfs", "/job/dev", PLAIN, "mode=755,size=1m" },
+    { "devpts", "/job/dev/pts", PLAIN, "newinstance,ptmxmode=0666,mode=620,gid=5" },
+    { "tmpfs", "/job/dev/shm", MS_NOSUID | MS_NODEV, "mode=1777" },
+    { "mqueue", "/job/dev/mqueue", PLAIN | MS_NODEV, NULL },
+};
+
+static const struct {
+    const char *name;
+    unsigned major, minor;
+} devices[] = {
+    { JOB_NULL, 1, 3 },
+    { "/job/dev/zero", 1, 5 },
+    { "/job/dev/full", 1, 7 },
+    { "/job/dev/random", 1, 8 },
+    { "/job/dev/urandom", 1, 9 },
+    { "/job/dev/tty", 5, 0 },
+};
+
+static const struct {
+    const char *target, *name;
+} links[] = {
+    { "pts/ptmx", "/job/dev/ptmx" },
+    { "/proc/self/fd", "/job/dev/fd" },
+    { "/proc/self/fd/0", "/job/dev/stdin" },
+    { "/proc/self/fd/1", "/job/dev/stdout" },
+    { "/proc/self/fd/2", "/job/dev/stderr" },
+};
+
+#define COUNT(array) (sizeof (array) / sizeof (array)[0])
+
+static int mount_one(const Mount *it)
+{
+    if (mkdir(it->where, 0755) < 0 && errno != EEXIST)
+        return -1;
+    return mount(it->type, it->where, it->type, it->flags, it->options);
+}
+
+void mounts_boot(void)
+{
+    for (size_t i = 0; i < COUNT(boot); i++)
+        if (mount_one(&boot[i]) < 0 && errno != EBUSY)
+            die("cannot mount %s", boot[i].where);
+}
+
+void mounts_prepare(void)
+{
+    mode_t before = umask(0);
+
+    mkdir("/job", 0755);
+    mkdir(JOB_ROOT, 0755);
+    for (size_t i = 0; i < COUNT(job); i++)
+        if (mount_one(&job[i]) < 0)
+            die("cannot mount %s", job[i].where);
+    for (size_t i = 0; i < COUNT(devices); i++)
+        if (mknod(devices[i].name, S_IFCHR | 0666, makedev(devices[i].major, devices[i].minor)) < 0)
+            die("cannot make %s", devices[i].name);
+    for (size_t i = 0; i < COUNT(links); i++)
+        if (symlink(links[i].target, links[i].name) < 0)
+            die("cannot make %s", links[i].name);
+    umask(before);
+}
+
+int mounts_home(int fuse, bool read_only)
+{
+    char options[100];
+
+    /* nosuid: who is root here is not root at home. */
+    snprintf(options, sizeof options, "fd=%d,rootmode=40755,user_id=0,group_id=0,allow_other", fuse);
+    return mount("home", JOB_ROOT, "fuse.sojourn", MS_NOSUID | MS_NODEV | (read_only ? MS_RDONLY : 0), options);
+}
+
+int mounts_enter(void)
+{
+    static const char *const moved[][2] = {
+        { JOB_PROC, JOB_ROOT "/proc" },
+        { "/job/sys", JOB_ROOT "/sys" },
+        { "/job/dev", JOB_ROOT "/dev" },
+    };
+
+    for (size_t i = 0; i < COUNT(moved); i++)
+        if (mount(moved[i][0], moved[i][1], NULL, MS_MOVE, NULL) < 0)
+            say("the home's tree has no place for %s, errno %d", moved[i][0], errno);
+    if (chdir(JOB_ROOT) < 0 || mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0)
+        return -1;
+    return chdir("/");
+}

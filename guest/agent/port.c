@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* port.c - the virtio-serial port that leads home
+ *
+ * While nobody has the other end, the port reports EPOLLHUP all the time and read() gives 0. Then only edges are
+ * waited for: the driver wakes its waiters when the other end is opened. What a write takes while nobody is there is
+ * lost; the link repeats it.
+ */
+#include "port.h"
+
+#include "console.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PORTS "/sys/class/virtio-ports"
+#define WAIT_MS 10000
+
+static uint8_t buffer[32768];
+
+static bool port_is_called(const char *entry, const char *name)
+{
+    char path[300], text[64];
+    ssize_t size;
+    int fd;
+
+    snprintf(path, sizeof path, PORTS "/%s/name", entry);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    size = read(fd, text, sizeof text - 1);
+    close(fd);
+    if (size <= 0)
+        return false;
+    text[size] = 0;
+    text[strcspn(text, "\n")] = 0;
+    return strcmp(text, name) == 0;
+}
+
+/* Descriptor of the port, -1 if it is not there yet. */
+static int port_find(const char *name)
+{
+    DIR *folder = opendir(PORTS);
+    const struct dirent *entry;
+    char path[300] = "";
+
+    if (!folder)
+        return -1;
+    while (!*path && (entry = readdir(folder)))
+        if (entry->d_name[0] != '.' && port_is_called(entry->d_name, name))
+            snprintf(path, sizeof path, "/dev/%s", entry->d_name);
+    closedir(folder);
+    return *path ? open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC) : -1;
+}
+
+int port_open(const char *name)
+{
+    static const struct timespec pause = { 0, 1000000 };
+
+    for (int waited = 0; waited < WAIT_MS; waited++) {
+        int fd = port_find(name);
+
+        if (fd >= 0)
+            return fd;
+        nanosleep(&pause, NULL);
+    }
+    errno = ENODEV;
+    die("the machine has no port %s", name);
+}
+
+static void port_set(Port *port, bool connected)
+{
+    uint32_t events = EPOLLIN | (port->blocked ? EPOLLOUT : 0);
+
+    watch_set(&port->watch, connected ? events : events | EPOLLET);
+}
+
+static void port_ready(void *user, uint32_t events)
+{
+    Port *port = user;
+    ssize_t size;
+
+    if (events & EPOLLOUT)
+        port->blocked = false;
+    /* A read gives at most what is left of one page, so less than a page means that nothing is left. */
+    do {
+        size = read(port->watch.fd, buffer, sizeof buffer);
+        if (size > 0)
+            link_input(port->link, buffer, (size_t)size);
+    } while (size >= 4096);
+    port_set(port, size != 0);
+}
+
+void port_start(Port *port, int fd, Link *link)
+{
+    port->link = link;
+    port->watch = (Watch) { .fd = fd, .ready = port_ready, .user = port };
+    port_set(port, true);
+}
+
+void port_flush(Port *port)
+{
+    size_t size;
+    const void *bytes;
+
+    while (!port->blocked && (bytes = link_output(port->link, &size)) && size) {
+        ssize_t written = write(port->watch.fd, bytes, size);
+
+        if (written <= 0) {
+            port->blocked = true;
+            port_set(port, true);
+            return;
+        }
+        link_output_done(port->link, (size_t)written);
+    }
+}

@@ -1,0 +1,493 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* warden.c - process 1 of the job's own process and mount namespaces: everything that may have to wait for home
+ *
+ * The agent must never wait for a forwarded file, because it is what forwards. So this process, its child, mounts the
+ * home's files, starts the program, sends it signals, collects orphans, ends what is left and writes back what is
+ * dirty. It is forked before the agent takes its buffers, so that it shares none of them.
+ *
+ * The namespace makes the program's process number free whatever the guest's kernel has taken, hides the agent from the
+ * job, and lets kill(-1) reach exactly the job.
+ */
+#include "warden.h"
+
+#include "clock.h"
+#include "console.h"
+#include "loop.h"
+#include "mounts.h"
+#include "network.h"
+#include "program.h"
+#include "terminal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define GRACE_MS 2000
+#define CHILDREN "self/task/1/children"
+
+typedef enum {
+    IDLE,       /* no START yet */
+    STARTING,   /* the leader was forked, the program not yet */
+    RUNNING,
+    OVER,       /* the program has ended, others may be left */
+    DONE        /* the last was told: FAILED or EXITED */
+} Phase;
+
+typedef struct {
+    int agent, start_fd, fuse, signals, reports, proc;
+    Phase phase;
+    WireMessage start;
+    bool linger;
+    pid_t leader;               /* -1: has ended */
+    pid_t program, group;       /* while RUNNING */
+    bool ending;                /* all were told to end */
+    uint64_t kill_ms;           /* when who did not is killed; 0: never */
+    WireMessage exited;
+} Job;
+
+/* The agent's ends of the streams. */
+typedef struct {
+    uint8_t bytes[1 + WIRE_STREAMS];
+    int fds[WIRE_STREAMS];
+    int count;
+} Ends;
+
+static void tell(const Job *job, const WireMessage *message)
+{
+    uint8_t bytes[1024];
+    size_t size = wire_encode(message, bytes, sizeof bytes);
+
+    if (send(job->agent, bytes, size, 0) < 0)
+        say("the agent does not listen, errno %d", errno);
+}
+
+/* Tells home why the program could not be started: a sentence, to which the reason is added. */
+static void fail(const Job *job, WireStage stage, int error, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+static void fail(const Job *job, WireStage stage, int error, const char *format, ...)
+{
+    char text[600];
+    va_list arguments;
+    int used;
+
+    va_start(arguments, format);
+    used = vsnprintf(text, sizeof text - 64, format, arguments);
+    va_end(arguments);
+    if (used > (int)sizeof text - 65)
+        used = sizeof text - 65;
+    snprintf(text + used, sizeof text - (size_t)used, ": %s", strerror(error));
+    tell(job, &(WireMessage) { .type = WIRE_FAILED, .failed = { error, (uint8_t)stage, text } });
+}
+
+/* START's bytes stay mapped: its strings lie there. */
+static int read_start(Job *job)
+{
+    struct stat status;
+    void *bytes;
+
+    if (fstat(job->start_fd, &status) < 0 || status.st_size <= 0)
+        return -1;
+    bytes = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, job->start_fd, 0);
+    close(job->start_fd);
+    if (bytes == MAP_FAILED || wire_decode(&job->start, bytes, (size_t)status.st_size) < 0)
+        return -1;
+    return job->start.type == WIRE_START && job->start.start.version == WIRE_VERSION ? 0 : -1;
+}
+
+static void add_end(Ends *ends, WireStream which, int fd)
+{
+    ends->bytes[++ends->count] = (uint8_t)which;
+    ends->fds[ends->count - 1] = fd;
+}
+
+/* A pipe whose one end is the program's descriptor, and whose other, which does not block, is the agent's. */
+static int make_pipe(Program *program, Ends *ends, WireStream which)
+{
+    int ours = which == WIRE_STDIN ? 1 : 0;
+    int fds[2];
+
+    if (pipe2(fds, O_CLOEXEC) < 0 || fcntl(fds[ours], F_SETFL, O_NONBLOCK) < 0)
+        return -1;
+    program->stdio[which] = fds[!ours];
+    add_end(ends, which, fds[ours]);
+    return 0;
+}
+
+static int make_terminal(Program *program, Ends *ends)
+{
+    const WireStart *start = program->start;
+    int master = terminal_open(JOB_PTMX, start->uid);
+
+    if (master < 0)
+        return -1;
+    terminal_set_modes(master, &start->modes);
+    terminal_set_size(master, &start->winsize);
+    program->terminal = terminal_peer(master);
+    add_end(ends, WIRE_TTY, master);
+    return program->terminal;
+}
+
+/* The program's descriptors 0, 1 and 2. */
+static int make_streams(Program *program, Ends *ends)
+{
+    const WireStart *start = program->start;
+
+    for (int i = 0; i < 3; i++)
+        if (start->stdio[i] == WIRE_TERMINAL && program->terminal < 0 && make_terminal(program, ends) < 0)
+            return -1;
+    for (int i = 0; i < 3; i++) {
+        program->stdio[i] = -1;
+        if (i == 2 && start->merged && program->stdio[1] >= 0)
+            program->stdio[i] = fcntl(program->stdio[1], F_DUPFD_CLOEXEC, 3);
+        else if (start->stdio[i] == WIRE_TERMINAL)
+            program->stdio[i] = fcntl(program->terminal, F_DUPFD_CLOEXEC, 3);
+        else if (start->stdio[i] == WIRE_NULL)
+            program->stdio[i] = open(JOB_NULL, O_RDWR | O_CLOEXEC);
+        else if (start->stdio[i] == WIRE_PIPE && make_pipe(program, ends, (WireStream)i) < 0)
+            return -1;
+        if (program->stdio[i] < 0 && start->stdio[i] != WIRE_CLOSED)
+            return -1;
+    }
+    return 0;
+}
+
+static void attach(const Job *job, Ends *ends)
+{
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(sizeof ends->fds)];
+    } control = { 0 };
+    struct iovec part = { ends->bytes, 1 + (size_t)ends->count };
+    struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+
+    ends->bytes[0] = WARDEN_ATTACHED;
+    if (ends->count) {
+        size_t size = (size_t)ends->count * sizeof ends->fds[0];
+
+        message.msg_control = &control;
+        message.msg_controllen = CMSG_SPACE(size);
+        control.header = (struct cmsghdr) {
+            .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(size),
+        };
+        memcpy(CMSG_DATA(&control.header), ends->fds, size);
+    }
+    if (sendmsg(job->agent, &message, 0) < 0)
+        die("cannot hand over the streams");
+    for (int i = 0; i < ends->count; i++)
+        close(ends->fds[i]);
+}
+
+static int close_all(Program *program)
+{
+    for (int i = 0; i < 3; i++)
+        if (program->stdio[i] >= 0)
+            close(program->stdio[i]);
+    if (program->terminal >= 0)
+        close(program->terminal);
+    return close(program->report);
+}
+
+/* Carries START out as far as forking the session's leader. 0, or -1 when home was told why not. */
+static int job_start(Job *job)
+{
+    const WireStart *start = &job->start.start;
+    Program program = { .start = start, .terminal = -1, .proc = job->proc };
+    Ends ends = { 0 };
+    int reports[2];
+
+    if (read_start(job) < 0) {
+        fail(job, WIRE_STAGE_IDENTITY, EPROTO, "the guest does not understand START");
+        return -1;
+    }
+    job->linger = start->flags & WIRE_LINGER;
+    clock_follow(start->realtime_ns);
+    if (sethostname(start->hostname, strlen(start->hostname)) < 0
+        || setdomainname(start->domainname, strlen(start->domainname)) < 0)
+        say("the host name could not be set, errno %d", errno);
+    if (make_streams(&program, &ends) < 0 || pipe2(reports, O_CLOEXEC) < 0
+        || fcntl(reports[0], F_SETFL, O_NONBLOCK) < 0) {
+        fail(job, WIRE_STAGE_IDENTITY, errno, "the guest cannot make the program's streams");
+        return -1;
+    }
+    job->reports = reports[0];
+    program.report = reports[1];
+    if (mounts_home(job->fuse, start->flags & WIRE_READ_ONLY) < 0) {
+        fail(job, WIRE_STAGE_FILES, errno, "the guest cannot mount the home's files");
+        return -1;
+    }
+    close(job->fuse);
+    attach(job, &ends);
+    if (mounts_enter() < 0) {
+        fail(job, WIRE_STAGE_FILES, errno, "the guest cannot enter the home's files");
+        return -1;
+    }
+    job->leader = program_start(&program);
+    if (job->leader < 0)
+        fail(job, WIRE_STAGE_IDENTITY, errno, "the guest cannot fork");
+    close_all(&program);
+    return job->leader < 0 ? -1 : 0;
+}
+
+static void report_failure(const Job *job, const Report *report)
+{
+    const WireStart *start = &job->start.start;
+
+    if (report->stage == WIRE_STAGE_DIRECTORY)
+        fail(job, report->stage, report->value, "cannot change to the working directory '%s'", start->cwd);
+    else if (report->stage == WIRE_STAGE_EXECUTE)
+        fail(job, report->stage, report->value, "cannot execute '%s'", start->argv.items[0]);
+    else
+        fail(job, report->stage, report->value, "cannot give the program its identity and limits");
+}
+
+/* Everything in the job but this process and those that block all signals. */
+static void end_all(int sig)
+{
+    kill(-1, sig);
+    if (sig != SIGKILL)
+        kill(-1, SIGCONT);
+}
+
+static void report_take(Job *job, const Report *report)
+{
+    switch (report->kind) {
+    case REPORT_BORN:
+        job->phase = RUNNING;
+        job->program = report->value;
+        job->group = report->group;
+        break;
+    case REPORT_STARTED:
+        tell(job, &(WireMessage) { .type = WIRE_STARTED, .pid = report->value });
+        break;
+    case REPORT_FAILED:
+        report_failure(job, report);
+        job->phase = DONE;
+        break;
+    case REPORT_STOPPED:
+        tell(job, &(WireMessage) { .type = WIRE_STOPPED, .stop_signal = report->value });
+        break;
+    case REPORT_CONTINUED:
+        tell(job, &(WireMessage) { .type = WIRE_CONTINUED });
+        break;
+    case REPORT_EXITED:
+        job->exited.exited.status = report->value;
+        job->exited.exited.usage = report->usage;
+        job->phase = OVER;
+        break;
+    }
+}
+
+static void reports_read(Job *job)
+{
+    Report report;
+    ssize_t size = -1;
+
+    while (job->reports >= 0 && (size = read(job->reports, &report, sizeof report)) == sizeof report)
+        report_take(job, &report);
+    if (job->reports >= 0 && size == 0) {
+        close(job->reports);
+        job->reports = -1;
+    }
+}
+
+static void job_signal(const Job *job, const WireMessage *message)
+{
+    int sig = message->signal.sig;
+
+    if (job->phase != RUNNING)
+        return;
+    if (message->signal.scope == WIRE_GROUP) {
+        kill(-job->group, sig);
+    } else if (message->signal.has_value) {
+        siginfo_t info = { .si_signo = sig, .si_code = SI_QUEUE };
+
+        info.si_value.sival_ptr = (void *)(intptr_t)message->signal.value;
+        syscall(SYS_rt_sigqueueinfo, job->program, sig, &info);
+    } else {
+        kill(job->program, sig);
+    }
+}
+
+static void job_end(Job *job, uint32_t grace_ms)
+{
+    job->linger = false;
+    job->ending = true;
+    job->kill_ms = now_ms() + grace_ms;
+    end_all(SIGTERM);
+}
+
+static void agent_read(Job *job)
+{
+    WireMessage message;
+    uint8_t bytes[256];
+    ssize_t size = recv(job->agent, bytes, sizeof bytes, 0);
+
+    if (size <= 0)
+        die("the agent is gone");
+    if (size == 1 && bytes[0] == WIRE_START && job->phase == IDLE) {
+        job->phase = job_start(job) == 0 ? STARTING : DONE;
+        return;
+    }
+    if (wire_decode(&message, bytes, (size_t)size) < 0)
+        return;
+    if (message.type == WIRE_SIGNAL)
+        job_signal(job, &message);
+    else if (message.type == WIRE_CONTINUE && job->phase == RUNNING)
+        kill(-job->group, SIGCONT);
+    else if (message.type == WIRE_END)
+        job_end(job, message.grace_ms);
+}
+
+/* Collects who ended. True if nobody is left. */
+static bool reap(Job *job)
+{
+    pid_t pid;
+
+    while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
+        if (pid == job->leader)
+            job->leader = -1;
+    return pid < 0;
+}
+
+/* True if the session's leader is this process's only child: nothing lingers. */
+static bool only_leader_left(const Job *job)
+{
+    char text[32];
+    int fd = openat(job->proc, CHILDREN, O_RDONLY | O_CLOEXEC);
+    ssize_t size = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    char *rest;
+
+    if (fd >= 0)
+        close(fd);
+    text[size > 0 ? size : 0] = 0;
+    return strtol(text, &rest, 10) == job->leader && rest[strspn(rest, " \n")] == 0;
+}
+
+/* All processes are gone: writes back what they left dirty, and says so. */
+static void job_finish(Job *job)
+{
+    sync();
+    tell(job, &job->exited);
+    job->phase = DONE;
+    job->kill_ms = 0;
+}
+
+/* Who did not end in time is killed: the program first and alone, so that its parent can report. */
+static void job_kill(Job *job)
+{
+    if (job->phase == RUNNING)
+        kill(job->program, SIGKILL);
+    else
+        end_all(SIGKILL);
+    job->kill_ms = job->phase == RUNNING ? now_ms() + 50 : 0;
+}
+
+/* Ends the job when its time has come. */
+static void job_check(Job *job)
+{
+    bool nobody;
+
+    if (job->phase == IDLE)
+        return;
+    nobody = reap(job);
+    reports_read(job);      /* whoever reports does so before it ends */
+    if (nobody && job->phase != DONE)
+        job_finish(job);
+    else if (job->phase == OVER && job->linger && only_leader_left(job))
+        kill(job->leader, SIGKILL);
+    else if (job->phase == OVER && !job->linger && !job->ending && job->leader < 0)
+        job_end(job, GRACE_MS);
+    if (job->kill_ms && now_ms() >= job->kill_ms)
+        job_kill(job);
+}
+
+static int timeout(const Job *job)
+{
+    uint64_t now = now_ms();
+
+    if (!job->kill_ms)
+        return -1;
+    return job->kill_ms > now ? (int)(job->kill_ms - now) : 0;
+}
+
+static void warden_run(Job *job) __attribute__((noreturn));
+static void warden_run(Job *job)
+{
+    for (;;) {
+        struct pollfd fds[] = {
+            { .fd = job->signals, .events = POLLIN },
+            { .fd = job->reports, .events = POLLIN },
+            /* what is for the program waits until there is one */
+            { .fd = job->phase == STARTING ? -1 : job->agent, .events = POLLIN },
+        };
+        struct signalfd_siginfo dead;
+
+        poll(fds, 3, timeout(job));
+        if (fds[0].revents && read(job->signals, &dead, sizeof dead) < 0)
+            die("signalfd");
+        if (fds[1].revents)
+            reports_read(job);
+        if (fds[2].revents)
+            agent_read(job);
+        job_check(job);
+    }
+}
+
+static void warden_main(int socket, int start, int fuse) __attribute__((noreturn));
+static void warden_main(int socket, int start, int fuse)
+{
+    Job job = {
+        .agent = socket, .start_fd = start, .fuse = fuse, .reports = -1,
+        /* what home is told if nobody lives to report the program's end: killed */
+        .exited = { .type = WIRE_EXITED, .exited = { .status = SIGKILL } },
+    };
+    sigset_t all, child;
+
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, NULL);
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    job.signals = signalfd(-1, &child, SFD_CLOEXEC);
+    mounts_prepare();
+    network_up();
+    job.proc = open(JOB_PROC, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (job.signals < 0 || job.proc < 0)
+        die("the warden cannot begin");
+    warden_run(&job);
+}
+
+Warden warden_spawn(int fuse)
+{
+    struct clone_args arguments = { .flags = CLONE_NEWPID | CLONE_NEWNS, .exit_signal = SIGCHLD };
+    int start = memfd_create("start", MFD_CLOEXEC);
+    int pair[2];
+    long pid;
+
+    if (start < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+        die("cannot make the warden's socket");
+    pid = syscall(SYS_clone3, &arguments, sizeof arguments);
+    if (pid < 0)
+        die("cannot fork the warden");
+    if (pid == 0) {
+        close(pair[0]);
+        warden_main(pair[1], start, fuse);
+    }
+    close(pair[1]);
+    if (fcntl(pair[0], F_SETFL, O_NONBLOCK) < 0)
+        die("fcntl");
+    return (Warden) { pair[0], start };
+}
