@@ -5,9 +5,9 @@ if HAVE_M32
 noinst_PROGRAMS += guest/agent/agent-i686
 endif
 
-AGENT_CFLAGS = -std=gnu11 $(WARN) -pthread -fno-pie -ffunction-sections -fdata-sections \
+AGENT_COMPILE = -std=gnu11 $(WARN) -pthread -fno-pie -ffunction-sections -fdata-sections \
 	-U_TIME_BITS -D_TIME_BITS=64 -U_FILE_OFFSET_BITS -D_FILE_OFFSET_BITS=64
-AGENT_LDFLAGS = -static -no-pie -pthread -s -Wl,--gc-sections
+AGENT_LINK = -static -no-pie -pthread -s -Wl,--gc-sections
 
 guest_agent_agent_SOURCES = \
 	$(WIRE_SOURCES) \
@@ -26,9 +26,9 @@ guest_agent_agent_SOURCES = \
 	guest/agent/usage.c guest/agent/usage.h \
 	guest/agent/warden.c guest/agent/warden.h \
 	$(NULL)
-guest_agent_agent_CFLAGS = $(AGENT_CFLAGS)
-guest_agent_agent_LDFLAGS = $(AGENT_LDFLAGS)
+guest_agent_agent_CFLAGS = $(AGENT_COMPILE)
+guest_agent_agent_LDFLAGS = $(AGENT_LINK)
 
 guest_agent_agent_i686_SOURCES = $(guest_agent_agent_SOURCES)
-guest_agent_agent_i686_CFLAGS = $(AGENT_CFLAGS) -m32
-guest_agent_agent_i686_LDFLAGS = $(AGENT_LDFLAGS) -m32
+guest_agent_agent_i686_CFLAGS = $(AGENT_COMPILE) -m32
+guest_agent_agent_i686_LDFLAGS = $(AGENT_LINK) -m32

@@ -3,10 +3,10 @@
 FUZZ_TARGETS =
 if FUZZERS
 FUZZ_DRIVER =
-FUZZ_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+FUZZ_LINK = $(AM_LDFLAGS) -fsanitize=fuzzer
 else
 FUZZ_DRIVER = tests/fuzz/driver.c
-FUZZ_LDFLAGS = $(AM_LDFLAGS)
+FUZZ_LINK = $(AM_LDFLAGS)
 TESTS += $(FUZZ_TARGETS)
 endif
 check_PROGRAMS += $(FUZZ_TARGETS)
@@ -14,14 +14,14 @@ EXTRA_DIST += tests/fuzz/seeds
 
 FUZZ_TARGETS += fuzz-wire
 fuzz_wire_SOURCES = tests/fuzz/fuzz-wire.c src/common/wire.c src/common/wire.h $(FUZZ_DRIVER)
-fuzz_wire_LDFLAGS = $(FUZZ_LDFLAGS)
+fuzz_wire_LDFLAGS = $(FUZZ_LINK)
 
 LINK_SOURCES = src/common/checksum.c src/common/frame.c src/common/link.c src/common/link-send.c src/common/link-receive.c
 
 FUZZ_TARGETS += fuzz-frame
 fuzz_frame_SOURCES = tests/fuzz/fuzz-frame.c src/common/checksum.c src/common/frame.c $(FUZZ_DRIVER)
-fuzz_frame_LDFLAGS = $(FUZZ_LDFLAGS)
+fuzz_frame_LDFLAGS = $(FUZZ_LINK)
 
 FUZZ_TARGETS += fuzz-link
 fuzz_link_SOURCES = tests/fuzz/fuzz-link.c $(LINK_SOURCES) $(FUZZ_DRIVER)
-fuzz_link_LDFLAGS = $(FUZZ_LDFLAGS)
+fuzz_link_LDFLAGS = $(FUZZ_LINK)
