@@ -26,7 +26,7 @@
 typedef struct {
     Hypervisor *hv;
     GMainContext *context;
-    char *id, *gate_socket, *stream_path;
+    char *id, *gate_socket, *stream_path, *destination_xml;
     guint64 bandwidth_mib;
     guint max_downtime_ms;
     GuestProgress progress;
@@ -56,6 +56,7 @@ static void migration_free(gpointer data)
     g_free(migration->id);
     g_free(migration->gate_socket);
     g_free(migration->stream_path);
+    g_free(migration->destination_xml);
     g_free(migration);
 }
 
@@ -164,7 +165,8 @@ static gboolean call(Migration *migration, GError **error)
         g_prefix_error(error, "the destination did not open its gate: ");
         return FALSE;
     }
-    return virt_migrate(migration->virt, migration->id, gate, migration->stream_path, migration->bandwidth_mib, error);
+    return virt_migrate(migration->virt, migration->id, gate, migration->stream_path, migration->bandwidth_mib,
+                        migration->destination_xml, error);
 }
 
 /* Back on the main context: waits until libvirt's own account has come. */
@@ -232,6 +234,7 @@ void guest_migrate(Hypervisor *hv, const char *id, const GuestMigration *wanted,
     migration->id = g_strdup(id);
     migration->gate_socket = g_strdup(wanted->gate_socket);
     migration->stream_path = g_strdup(wanted->stream_path);
+    migration->destination_xml = g_strdup(wanted->destination_xml);
     migration->bandwidth_mib = wanted->bandwidth_mib;
     migration->max_downtime_ms = wanted->max_downtime_ms ? wanted->max_downtime_ms : GUEST_DOWNTIME_MS;
     migration->progress = wanted->progress;

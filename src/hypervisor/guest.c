@@ -5,7 +5,9 @@
 #include "common/error.h"
 #include "hypervisor-internal.h"
 
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -14,6 +16,7 @@ typedef struct {
     Virt *virt;
     char *id;
     char *xml;                 /* a domain or its metadata */
+    int pid;                   /* of QEMU, when it is to end */
     gboolean (*act)(Virt *virt, const char *text, GError **error);
 } Operation;
 
@@ -75,8 +78,9 @@ static void start_thread(GTask *task, gpointer source, gpointer data, GCancellab
 {
     Operation *operation = data;
     GError *error = NULL;
+    gboolean done = virt_create(operation->virt, operation->xml, &error);
 
-    return_boolean(task, virt_create(operation->virt, operation->xml, &error), error);
+    return_boolean(task, done, error);
 }
 
 void guest_start(Hypervisor *hv, const GuestSpec *spec, GAsyncReadyCallback callback, gpointer user)
@@ -93,8 +97,9 @@ static void act_thread(GTask *task, gpointer source, gpointer data, GCancellable
 {
     Operation *operation = data;
     GError *error = NULL;
+    gboolean done = operation->act(operation->virt, operation->id, &error);
 
-    return_boolean(task, operation->act(operation->virt, operation->id, &error), error);
+    return_boolean(task, done, error);
 }
 
 void guest_suspend(Hypervisor *hv, const char *id, GAsyncReadyCallback callback, gpointer user)
@@ -113,10 +118,44 @@ void guest_resume(Hypervisor *hv, const char *id, GAsyncReadyCallback callback, 
     run(hv, operation, NULL, act_thread, callback, user);
 }
 
+/* The pid of a guest's QEMU that is certainly that; 0: there is none. libvirt keeps pids in files of the domain's name. */
+static int guest_pid(Hypervisor *hv, const char *id)
+{
+    g_autofree char *path = g_strdup_printf("%s/lv/libvirt/qemu/run/" GUEST_NAME_PREFIX "%s.pid",
+                                            hypervisor_conf(hv)->run_dir, id);
+    g_autofree char *text = NULL, *words = NULL;
+    gsize length = 0;
+    int pid = g_file_get_contents(path, &text, NULL, NULL) ? atoi(text) : 0;
+
+    if (pid <= 1)
+        return 0;
+    g_autofree char *cmdline = g_strdup_printf("/proc/%d/cmdline", pid);
+    if (!g_file_get_contents(cmdline, &words, &length, NULL))
+        return 0;
+    return memmem(words, length, id, strlen(id)) ? pid : 0;
+}
+
+gboolean guest_kill(Hypervisor *hv, const char *id)
+{
+    int pid = guest_pid(hv, id);
+
+    hypervisor_note_kill(hv, id);
+    return pid && kill(pid, SIGKILL) == 0;
+}
+
+/* libvirt first asks a QEMU to end and looks again 200 ms later; one that is gone already costs nothing. */
+static void wait_until_gone(int pid)
+{
+    for (int i = 0; pid && i < 200 && kill(pid, 0) == 0; i++)
+        g_usleep(500);
+}
+
 static void destroy_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
 {
     Operation *operation = data;
     GError *error = NULL;
+
+    wait_until_gone(operation->pid);
     gboolean done = virt_destroy(operation->virt, operation->id, &error);
 
     if (g_error_matches(error, SJ_ERROR, SJ_ERROR_NOT_FOUND)) {
@@ -128,15 +167,20 @@ static void destroy_thread(GTask *task, gpointer source, gpointer data, GCancell
 
 void guest_destroy(Hypervisor *hv, const char *id, GAsyncReadyCallback callback, gpointer user)
 {
-    run(hv, operation_new(id), NULL, destroy_thread, callback, user);
+    Operation *operation = operation_new(id);
+
+    operation->pid = guest_pid(hv, id);
+    guest_kill(hv, id);
+    run(hv, operation, NULL, destroy_thread, callback, user);
 }
 
 static void describe_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
 {
     Operation *operation = data;
     GError *error = NULL;
+    gboolean done = virt_set_metadata(operation->virt, operation->id, operation->xml, &error);
 
-    return_boolean(task, virt_set_metadata(operation->virt, operation->id, operation->xml, &error), error);
+    return_boolean(task, done, error);
 }
 
 void guest_set_description(Hypervisor *hv, const char *id, guint64 epoch, const char *description,
@@ -190,16 +234,6 @@ void guest_query(Hypervisor *hv, const char *id, GAsyncReadyCallback callback, g
 GuestInfo *guest_query_finish(GAsyncResult *result, GError **error)
 {
     return g_task_propagate_pointer(G_TASK(result), error);
-}
-
-/* libvirt keeps QEMU's pid in a file of the domain's name. */
-static int guest_pid(Hypervisor *hv, const char *id)
-{
-    g_autofree char *path = g_strdup_printf("%s/lv/libvirt/qemu/run/" GUEST_NAME_PREFIX "%s.pid",
-                                            hypervisor_conf(hv)->run_dir, id);
-    g_autofree char *text = NULL;
-
-    return g_file_get_contents(path, &text, NULL, NULL) ? atoi(text) : 0;
 }
 
 static void add_thread(const char *tasks, const char *tid, GuestUsage *usage)

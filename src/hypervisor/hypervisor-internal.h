@@ -24,6 +24,9 @@ typedef struct {
 void hypervisor_forget_migration(Hypervisor *hv, const char *id);
 MigrationSeen hypervisor_migration_seen(Hypervisor *hv, const char *id);
 
+/* The guest's end will be our doing: its reason is "destroyed", unless it has been migrated. */
+void hypervisor_note_kill(Hypervisor *hv, const char *id);
+
 /* The node's settings. */
 const Conf *hypervisor_conf(Hypervisor *hv);
 

@@ -33,7 +33,8 @@ struct Hypervisor {
     Virt *spare;               /* may be NULL */
     gboolean closed;
     guint retry, retry_ms, trim;
-    GHashTable *guests;        /* ids of guests there are: id -> id */
+    GHashTable *guests;        /* those there are: id -> last GuestState told */
+    GHashTable *killed;        /* ids of those that we have killed */
     GHashTable *seen;          /* id -> MigrationSeen */
 };
 
@@ -58,6 +59,7 @@ void hypervisor_unref(Hypervisor *hv)
     if (!g_atomic_int_dec_and_test(&hv->refs))
         return;
     g_hash_table_unref(hv->guests);
+    g_hash_table_unref(hv->killed);
     g_hash_table_unref(hv->seen);
     g_free(hv->socket);
     g_free(hv);
@@ -82,6 +84,12 @@ void hypervisor_give_spare(Hypervisor *hv, Virt *virt)
         hv->spare = virt;
     else
         virt_unref(virt);
+}
+
+void hypervisor_note_kill(Hypervisor *hv, const char *id)
+{
+    if (g_hash_table_contains(hv->guests, id))
+        g_hash_table_add(hv->killed, g_strdup(id));
 }
 
 void hypervisor_forget_migration(Hypervisor *hv, const char *id)
@@ -161,9 +169,14 @@ static void on_changed(const char *id, GuestState state, gpointer user)
 {
     Hypervisor *hv = user;
 
-    g_hash_table_add(hv->guests, g_strdup(id));
+    gpointer before;
+    gboolean known = g_hash_table_lookup_extended(hv->guests, id, NULL, &before);
+
     if (state == GUEST_PAUSED)
         note_migration(hv, id)->stopped_us = g_get_monotonic_time();
+    if (known && GPOINTER_TO_INT(before) == (int)state)
+        return; /* libvirt says both "started" and "resumed" */
+    g_hash_table_insert(hv->guests, g_strdup(id), GINT_TO_POINTER(state));
     if (hv->events.guest_changed)
         hv->events.guest_changed(hv, id, state, hv->user);
 }
@@ -174,6 +187,8 @@ static void on_ended(const char *id, const char *reason, gpointer user)
     g_autofree char *copy = g_strdup(id);
 
     g_hash_table_remove(hv->guests, copy);
+    if (g_hash_table_remove(hv->killed, copy) && !g_str_equal(reason, "migrated"))
+        reason = "destroyed";
     if (!g_str_equal(reason, "migrated"))
         hypervisor_forget_migration(hv, copy);
     drop_log(hv, copy, reason);
@@ -273,7 +288,7 @@ static void take_over(Hypervisor *hv, GPtrArray *guests)
     for (guint i = 0; i < guests->len; i++) {
         const GuestInfo *info = g_ptr_array_index(guests, i);
         if (info->state != GUEST_ENDED)
-            g_hash_table_add(hv->guests, g_strdup(info->id));
+            g_hash_table_insert(hv->guests, g_strdup(info->id), GINT_TO_POINTER(info->state));
     }
     g_hash_table_iter_init(&iter, before);
     while (g_hash_table_iter_next(&iter, &id, NULL))
@@ -335,6 +350,7 @@ Hypervisor *hypervisor_new(const Conf *conf, const HypervisorEvents *events, gpo
     hv->socket = libvirtd_socket(conf);
     hv->retry_ms = RETRY_MIN;
     hv->guests = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    hv->killed = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     hv->seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     hv->trim = g_timeout_add_seconds(TRIM_EVERY, on_trim, hv);
     connect_now(hv);

@@ -204,6 +204,7 @@ static char **environment(const Conf *conf, const char *lv)
     char **env = NULL;
 
     env = g_environ_setenv(env, "LC_ALL", "C", TRUE);
+    env = g_environ_setenv(env, "RES_OPTIONS", "timeout:1 attempts:1", TRUE); /* libvirt asks for the host's full name */
     env = g_environ_setenv(env, "XDG_CACHE_HOME", cache, TRUE);
     env = g_environ_setenv(env, "DBUS_SESSION_BUS_ADDRESS", "disabled:", TRUE);
     env = g_environ_setenv(env, "DBUS_SYSTEM_BUS_ADDRESS", "disabled:", TRUE);
@@ -245,7 +246,7 @@ static gboolean enter_cage(const Conf *conf, const char *lv, GError **error)
     const char *const execute[] = { conf->qemu, conf->libvirtd, "/usr/lib/libvirt/libvirt_iohelper",
                                     "/usr/libexec/libvirt_iohelper", loader(), NULL };
     const char *const read[] = { "/usr", "/lib", "/lib64", "/lib32", "/proc", "/sys", "/etc/ld.so.cache", "/etc/passwd",
-                                 "/etc/group", "/etc/nsswitch.conf", "/etc/localtime", "/etc/libnl-3", "/etc/qemu",
+                                 "/etc/group", "/etc/nsswitch.conf", "/etc/localtime", "/etc/hosts", "/etc/host.conf", "/etc/libnl-3", "/etc/qemu",
                                  "/etc/gnutls", "/etc/ssl/openssl.cnf", conf->image_dir, NULL };
     const char *const write[] = { lv, channels, log, cache, "/dev/null", "/dev/zero", "/dev/full", "/dev/random",
                                   "/dev/urandom", "/dev/kvm", NULL };

@@ -7,7 +7,9 @@ libhypervisor_a_SOURCES = \
 	src/hypervisor/guest-migrate.c \
 	src/hypervisor/guest-xml.c src/hypervisor/guest-xml.h \
 	src/hypervisor/guest.c src/hypervisor/guest.h \
+	src/hypervisor/host.c src/hypervisor/host.h \
 	src/hypervisor/hypervisor.c src/hypervisor/hypervisor.h src/hypervisor/hypervisor-internal.h \
+	src/hypervisor/kvm.c src/hypervisor/kvm.h \
 	src/hypervisor/libvirt-rpc.c src/hypervisor/libvirt-rpc.h \
 	src/hypervisor/libvirtd.c src/hypervisor/libvirtd.h \
 	src/hypervisor/virt.c src/hypervisor/virt.h \

@@ -52,8 +52,8 @@ static gboolean fail(GError **error, const char *what)
     const char *text = last && last->message ? last->message : "no reason given";
     int code = SJ_ERROR_FAILED;
 
-    if (last && last->code == VIR_ERR_NO_DOMAIN)
-        code = SJ_ERROR_NOT_FOUND;
+    if (last && (last->code == VIR_ERR_NO_DOMAIN || last->code == VIR_ERR_OPERATION_INVALID))
+        code = SJ_ERROR_NOT_FOUND; /* the latter: it is there, but not running any more */
     else if (last && (last->domain == VIR_FROM_RPC || last->code == VIR_ERR_INVALID_CONN))
         code = SJ_ERROR_GONE;
     else if (last && last->code == VIR_ERR_OPERATION_TIMEOUT)
@@ -380,7 +380,7 @@ GuestInfo *virt_query(Virt *virt, const char *id, GError **error)
 /* Migration. */
 
 gboolean virt_migrate(Virt *source, const char *id, Virt *destination, const char *stream_path, guint64 bandwidth_mib,
-                      GError **error)
+                      const char *destination_xml, GError **error)
 {
     g_autoptr(Domain) domain = find(source, id, error), arrived = NULL;
     g_autofree char *uri = g_strdup_printf("unix://%s", stream_path);
@@ -390,7 +390,10 @@ gboolean virt_migrate(Virt *source, const char *id, Virt *destination, const cha
     if (!domain)
         return FALSE;
     if (virTypedParamsAddString(&params, &count, &max, VIR_MIGRATE_PARAM_URI, uri) < 0 ||
-        (bandwidth_mib && virTypedParamsAddULLong(&params, &count, &max, VIR_MIGRATE_PARAM_BANDWIDTH, bandwidth_mib) < 0))
+        (bandwidth_mib &&
+         virTypedParamsAddULLong(&params, &count, &max, VIR_MIGRATE_PARAM_BANDWIDTH, bandwidth_mib) < 0) ||
+        (destination_xml &&
+         virTypedParamsAddString(&params, &count, &max, VIR_MIGRATE_PARAM_DEST_XML, destination_xml) < 0))
         g_error("out of memory");
     arrived = virDomainMigrate3(domain, destination->conn, params, count, VIR_MIGRATE_LIVE | VIR_MIGRATE_PAUSED);
     virTypedParamsFree(params, count);

@@ -56,9 +56,9 @@ gboolean virt_set_metadata(Virt *virt, const char *id, const char *xml, GError *
 GPtrArray *virt_list(Virt *virt, GError **error);
 GuestInfo *virt_query(Virt *virt, const char *id, GError **error);
 
-/* virDomainMigrate3, live, to arrive paused. */
+/* virDomainMigrate3, live, to arrive paused. destination_xml: NULL, the source's. */
 gboolean virt_migrate(Virt *source, const char *id, Virt *destination, const char *stream_path, guint64 bandwidth_mib,
-                      GError **error);
+                      const char *destination_xml, GError **error);
 gboolean virt_set_max_downtime(Virt *virt, const char *id, guint ms, GError **error);
 gboolean virt_abort(Virt *virt, const char *id, GError **error);
 
