@@ -23,7 +23,8 @@
 #define LANDLOCK_ACCESS_FS_TRUNCATE (1ULL << 14)
 #endif
 #define ACCESS_NET_TCP 3ULL         /* LANDLOCK_ACCESS_NET_BIND_TCP and _CONNECT_TCP */
-#define SCOPE_ALL 3ULL              /* LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET and _SIGNAL */
+#define SCOPE_ABSTRACT 1ULL         /* LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET */
+#define SCOPE_SIGNALS 2ULL          /* LANDLOCK_SCOPE_SIGNAL */
 
 /* struct landlock_ruleset_attr as of ABI 6; an older kernel is given the part it knows. */
 struct attributes {
@@ -77,7 +78,8 @@ Landlock *landlock_new(LandlockFlags flags, GError **error)
     }
     if (abi >= 6) {
         size = sizeof attributes;
-        attributes.scoped = flags & LANDLOCK_ALONE ? SCOPE_ALL : 0;
+        attributes.scoped = (flags & LANDLOCK_NO_ABSTRACT ? SCOPE_ABSTRACT : 0) |
+                            (flags & LANDLOCK_NO_SIGNALS ? SCOPE_SIGNALS : 0);
     }
     long fd = abi ? syscall(SYS_landlock_create_ruleset, &attributes, size, 0) : -1;
     if (fd < 0) {

@@ -16,7 +16,8 @@ typedef enum {
 /* What else is taken away, as far as the kernel knows how. */
 typedef enum {
     LANDLOCK_NO_TCP = 1 << 0,   /* no bind and no connect of TCP sockets (ABI 4) */
-    LANDLOCK_ALONE = 1 << 1,    /* no abstract UNIX sockets of, no signals to processes outside (ABI 6) */
+    LANDLOCK_NO_ABSTRACT = 1 << 1, /* no abstract UNIX sockets of processes outside (ABI 6) */
+    LANDLOCK_NO_SIGNALS = 1 << 2,  /* no signals to processes outside (ABI 6) */
 } LandlockFlags;
 
 /* The kernel's Landlock ABI; 0 where there is none. */

@@ -1,1 +1,23 @@
-# deputy: sources are listed here
+# The home's half of a job
+noinst_LIBRARIES += libdeputy.a
+libdeputy_a_SOURCES = \
+	src/deputy/arbiter.c src/deputy/arbiter.h \
+	src/deputy/back.c src/deputy/back.h src/deputy/back-private.h \
+	src/deputy/back-link.c \
+	src/deputy/back-orders.c \
+	src/deputy/detach.c src/deputy/detach.h \
+	src/deputy/front.c src/deputy/front.h \
+	src/deputy/node-start.c src/deputy/node-start.h \
+	src/deputy/pair.c src/deputy/pair.h \
+	src/deputy/port.c src/deputy/port.h \
+	src/deputy/replies.c src/deputy/replies.h \
+	src/deputy/sandbox.c src/deputy/sandbox.h \
+	src/deputy/signals.c src/deputy/signals.h \
+	src/deputy/start.c src/deputy/start.h \
+	src/deputy/streams.c src/deputy/streams.h \
+	src/deputy/syscalls.c src/deputy/syscalls.h \
+	src/deputy/terminal.c src/deputy/terminal.h \
+	src/deputy/timings.c src/deputy/timings.h \
+	$(NULL)
+libdeputy_a_CFLAGS = $(AM_CFLAGS) $(FUSE_CFLAGS) $(SECCOMP_CFLAGS)
+DEPUTY_LIBS = libdeputy.a $(FUSE_LIBS) $(SECCOMP_LIBS)

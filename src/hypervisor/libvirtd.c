@@ -12,7 +12,7 @@
  *
  * Limits. Landlock does not stop a process from connecting to UNIX sockets by name, and what it stops depends on the
  * kernel (TCP only from 6.7 on). The dynamic loader may be executed, as every program needs it; libvirt and QEMU always
- * give it options first that it refuses. Domains are told apart by their owner: LANDLOCK_ALONE cannot be used, because a
+ * give it options first that it refuses. Domains are told apart by their owner: LANDLOCK_NO_SIGNALS cannot be used, because a
  * restarted libvirtd must still be able to end the QEMUs of the one before.
  */
 #include "libvirtd.h"

@@ -46,7 +46,7 @@ static int bound(const char *top, LandlockRights rights, int (*check)(void))
     g_assert_cmpint(pid, >=, 0);
     if (pid == 0) {
         g_autoptr(GError) error = NULL;
-        g_autoptr(Landlock) landlock = landlock_new(LANDLOCK_NO_TCP | LANDLOCK_ALONE, &error);
+        g_autoptr(Landlock) landlock = landlock_new(LANDLOCK_NO_TCP | LANDLOCK_NO_ABSTRACT | LANDLOCK_NO_SIGNALS, &error);
 
         if (chdir(top) < 0 || !landlock || !landlock_allow(landlock, in, rights, &error) ||
             !landlock_enforce(landlock, &error))

@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* back-link.c - the back between guest and front: every message of either, on its way to the other
+ *
+ * The back keeps no stream's bytes for long: a stream's window (WIRE_WINDOW) is between agent and front, so what waits here
+ * is bounded, and the link's credit goes back at once. What the guest says is checked before the front sees it.
+ */
+#include "back-private.h"
+
+#include "common/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib-unix.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define LOOK_MS 500         /* whether the front was stopped by SIGSTOP */
+#define FLUSH_MS 3000       /* for the guest to bring home what --cache writeback holds, when the front was killed */
+
+/* To the front */
+
+static gboolean front_writable(int fd, GIOCondition condition, gpointer user)
+{
+    Back *back = user;
+    GBytes *packet;
+
+    while ((packet = g_queue_peek_head(&back->to_front))) {
+        gsize size;
+        const void *bytes = g_bytes_get_data(packet, &size);
+        if (!back->front_gone && !pair_send(fd, bytes, size, NULL, 0) && errno == EAGAIN)
+            return G_SOURCE_CONTINUE;
+        g_bytes_unref(g_queue_pop_head(&back->to_front));
+    }
+    g_clear_pointer(&back->pair_out, g_source_unref);
+    return G_SOURCE_REMOVE;
+}
+
+void back_to_front(Back *back, const void *head, gsize head_size, const void *data, gsize size)
+{
+    int fd = back->setup->pair;
+
+    if (back->front_gone ||
+        (back->to_front.length == 0 && (pair_send(fd, head, head_size, data, size) || errno != EAGAIN)))
+        return;
+
+    GByteArray *packet = g_byte_array_sized_new((guint) (head_size + size));
+    g_byte_array_append(packet, head, (guint) head_size);
+    g_byte_array_append(packet, data, (guint) size);
+    g_queue_push_tail(&back->to_front, g_byte_array_free_to_bytes(packet));
+    if (back->pair_out)
+        return;
+    back->pair_out = g_unix_fd_source_new(fd, G_IO_OUT);
+    g_source_set_callback(back->pair_out, G_SOURCE_FUNC(front_writable), back, NULL);
+    g_source_attach(back->pair_out, NULL);
+}
+
+/* To the guest */
+
+static void flush_to_guest(Back *back, LinkChannel channel)
+{
+    GBytes *message;
+
+    while ((message = g_queue_peek_head(&back->to_guest[channel]))) {
+        gsize size;
+        const void *bytes = g_bytes_get_data(message, &size);
+        if (link_send(back->link, channel, bytes, size) == -EAGAIN)
+            return;
+        g_bytes_unref(g_queue_pop_head(&back->to_guest[channel]));
+    }
+}
+
+void back_to_guest(Back *back, LinkChannel channel, const void *bytes, gsize size)
+{
+    if (!back->link)
+        return;
+    if (back->to_guest[channel].length == 0 && link_send(back->link, channel, bytes, size) != -EAGAIN) {
+        port_flush(back->port);
+        return;
+    }
+    g_queue_push_tail(&back->to_guest[channel], g_bytes_new(bytes, size));
+    flush_to_guest(back, channel);
+}
+
+void back_message_to_guest(Back *back, LinkChannel channel, const WireMessage *message)
+{
+    guint8 buffer[256];
+    gsize size = wire_encode(message, buffer, sizeof buffer);
+
+    g_return_if_fail(size <= sizeof buffer);
+    back_to_guest(back, channel, buffer, size);
+}
+
+static void send_clock(Back *back)
+{
+    back_message_to_guest(back, LINK_CONTROL, &(WireMessage) {
+        .type = WIRE_CLOCK, .realtime_ns = (guint64) g_get_real_time() * 1000 });
+}
+
+/* START was made when the front began; its time is told anew. */
+static void send_start(Back *back)
+{
+    gsize size;
+    const void *bytes = g_bytes_get_data(back->setup->start, &size);
+    WireMessage message;
+
+    if (wire_decode(&message, bytes, size) < 0)
+        return;
+    message.start.realtime_ns = (guint64) g_get_real_time() * 1000;
+    void *fresh = wire_encode_new(&message, &size);
+    wire_clear(&message);
+    if (fresh)
+        back_to_guest(back, LINK_BULK, fresh, size);
+    free(fresh);
+}
+
+/* The front's state, from the third field of its stat; it begins after the last ')'. */
+static char front_process_state(const Back *back)
+{
+    char text[512];
+    gssize size = pread(back->front_stat, text, sizeof text - 1, 0);
+
+    if (size <= 0)
+        return '?';
+    text[size] = '\0';
+    const char *end = strrchr(text, ')');
+    return end && end[1] == ' ' ? end[2] : '?';
+}
+
+/* SIGSTOP cannot be caught: the front cannot say that it was stopped, so it is looked at. */
+static gboolean look_at_front(gpointer user)
+{
+    Back *back = user;
+
+    if (back->ending)
+        return G_SOURCE_REMOVE;
+    if (back->state == BACK_RUNNING && !back->halted && front_process_state(back) == 'T') {
+        back->halted = TRUE;
+        back_message_to_guest(back, LINK_CONTROL, &(WireMessage) { .type = WIRE_SIGNAL, .signal = { .sig = SIGSTOP } });
+    }
+    return G_SOURCE_CONTINUE;
+}
+
+/* From the guest */
+
+static void take_exited(Back *back, const WireMessage *message)
+{
+    back_mark(back, PAIR_EXITED);
+    back->status = message->exited.status;
+}
+
+/* Whether the front is to be told as well. */
+static gboolean take_message(Back *back, const WireMessage *message)
+{
+    switch (message->type) {
+    case WIRE_READY:
+        back_mark(back, PAIR_READY);
+        if (message->ready.version == WIRE_VERSION)
+            send_start(back);
+        else
+            back_fail(back, 1, "the guest image speaks version %u of the protocol, this sojourn version %u: install an "
+                               "image of this version", message->ready.version, WIRE_VERSION);
+        return FALSE;
+    case WIRE_STARTED:
+        back_mark(back, PAIR_STARTED);
+        back_set_state(back, BACK_RUNNING);
+        g_timeout_add(LOOK_MS, look_at_front, back);
+        return TRUE;
+    case WIRE_STOPPED:
+        back_set_state(back, BACK_STOPPED);
+        return !back->halted;
+    case WIRE_CONTINUED:
+        back_set_state(back, BACK_RUNNING);
+        return TRUE;
+    case WIRE_EXITED:
+        take_exited(back, message);
+        return TRUE;
+    case WIRE_FAILED:
+    case WIRE_OUTPUT:
+    case WIRE_OUTPUT_END:
+    case WIRE_INPUT_BROKEN:
+    case WIRE_MODES:
+    case WIRE_TAKEN:
+        return TRUE;
+    default:
+        return FALSE;
+    }
+}
+
+/* An OUTPUT may be longer than a packet. */
+static void output_to_front(Back *back, const WireMessage *message)
+{
+    const guint8 *data = message->data.data;
+    guint8 head[WIRE_DATA_HEAD];
+
+    wire_data_head(head, WIRE_OUTPUT, message->data.stream);
+    for (gsize done = 0; done < message->data.size;) {
+        gsize size = MIN(message->data.size - done, PAIR_PACKET - WIRE_DATA_HEAD);
+        back_to_front(back, head, sizeof head, data + done, size);
+        done += size;
+    }
+}
+
+static void from_guest(Back *back, const void *data, gsize size)
+{
+    WireMessage message;
+
+    if (wire_decode(&message, data, size) < 0) {
+        back_fail(back, 128 + SIGKILL, "the guest said something that cannot be: the job was ended");
+        return;
+    }
+    if (take_message(back, &message)) {
+        if (message.type == WIRE_OUTPUT)
+            output_to_front(back, &message);
+        else
+            back_to_front(back, data, size, NULL, 0);
+    }
+    if (message.type == WIRE_EXITED)
+        back_end(back, message.exited.status);
+    else if (message.type == WIRE_FAILED)
+        back_end(back, W_EXITCODE(127, 0));
+    wire_clear(&message);
+}
+
+static void on_message(void *user, LinkChannel channel, const void *data, size_t size)
+{
+    Back *back = user;
+
+    if (channel == LINK_FILES || channel == LINK_BULK)
+        files_request(back->files, data, size);
+    else if (!back->ending)
+        from_guest(back, data, size);
+    link_consumed(back->link, channel, size);
+}
+
+static void on_writable(void *user, LinkChannel channel)
+{
+    Back *back = user;
+
+    replies_writable(back->replies, channel);
+    flush_to_guest(back, channel);
+}
+
+static void on_established(void *user, uint64_t epoch)
+{
+    Back *back = user;
+
+    back_mark(back, PAIR_ESTABLISHED);
+    if (back->clocked_epoch != epoch)
+        send_clock(back);
+    back->clocked_epoch = epoch;
+}
+
+static void on_refused(void *user, const char *why)
+{
+    back_fail(user, 128 + SIGKILL, "the guest cannot be gone on with: %s", why);
+}
+
+static void on_reply(const struct iovec *parts, int count, void *user)
+{
+    replies_add(((Back *) user)->replies, parts, count);
+}
+
+/* From the front */
+
+static gboolean flushed_enough(gpointer user)
+{
+    back_end(user, SIGKILL);
+    return G_SOURCE_REMOVE;
+}
+
+/* The agent brings home what it holds and says EXITED; without such a cache there is nothing to wait for. */
+static void front_killed(Back *back)
+{
+    const BackSetup *setup = back->setup;
+
+    if (setup->terminal >= 0)
+        terminal_rescue(setup->terminal, &setup->raw, &setup->modes);
+    if (g_strcmp0(setup->options->cache, "writeback") != 0 || back->state == BACK_STARTING) {
+        back_end(back, SIGKILL);
+        return;
+    }
+    back_message_to_guest(back, LINK_CONTROL, &(WireMessage) { .type = WIRE_END });
+    g_timeout_add(FLUSH_MS, flushed_enough, back);
+}
+
+static void from_front(Back *back, const guint8 *packet, gsize size)
+{
+    switch (packet[0]) {
+    case WIRE_INPUT:
+    case WIRE_INPUT_END:
+        back_to_guest(back, LINK_STREAM, packet, size);
+        break;
+    case WIRE_CONTINUE:
+        back->halted = FALSE;
+        back_set_state(back, BACK_RUNNING);
+        back_to_guest(back, LINK_CONTROL, packet, size);
+        break;
+    default:
+        back_to_guest(back, LINK_CONTROL, packet, size);
+        break;
+    }
+}
+
+static gboolean front_readable(int fd, GIOCondition condition, gpointer user)
+{
+    static guint8 packet[PAIR_PACKET];
+    Back *back = user;
+
+    for (int i = 0; i < 16; i++) {
+        gssize size = recv(fd, packet, sizeof packet, MSG_DONTWAIT);
+        if (size < 0 && (errno == EAGAIN || errno == EINTR))
+            return G_SOURCE_CONTINUE;
+        if (size <= 0) {
+            back->front_gone = TRUE;
+            if (!back->ending)
+                front_killed(back);
+            return G_SOURCE_REMOVE;
+        }
+        from_front(back, packet, (gsize) size);
+    }
+    return G_SOURCE_CONTINUE;
+}
+
+void back_front_watch(Back *back)
+{
+    g_unix_set_fd_nonblocking(back->setup->pair, TRUE, NULL);
+    back->pair_in = g_unix_fd_source_new(back->setup->pair, G_IO_IN);
+    g_source_set_callback(back->pair_in, G_SOURCE_FUNC(front_readable), back, NULL);
+    g_source_attach(back->pair_in, NULL);
+}
+
+/* Set-up */
+
+static void port_closed(Port *port, gpointer user)
+{
+    log_debug("the connection to the guest ended");
+}
+
+static FilesCache cache_mode(const char *word)
+{
+    if (g_strcmp0(word, "none") == 0)
+        return FILES_CACHE_NONE;
+    return g_strcmp0(word, "writeback") == 0 ? FILES_CACHE_WRITEBACK : FILES_CACHE_THROUGH;
+}
+
+gboolean back_link_open(Back *back, GError **error)
+{
+    static const LinkEvents events = { .message = on_message, .writable = on_writable,
+                                       .established = on_established, .refused = on_refused };
+    const RunOptions *options = back->setup->options;
+    const FilesOptions files = { .root = options->root ?: "/", .read_only = options->read_only,
+                                 .cache = cache_mode(options->cache), .switch_ids = geteuid() == 0 };
+
+    back->link = link_new(LINK_HOME, &events, back);
+    back->port = port_new(back->link, port_closed, back);
+    back->replies = replies_new(back->link, back->port);
+    back->files = files_new(&files, on_reply, back, error);
+    return back->files != NULL;
+}

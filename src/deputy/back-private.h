@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* back-private.h - the back's state, shared by its files: back.c (life), back-link.c (guest and front), back-orders.c
+ * (controller) */
+#pragma once
+
+#include "arbiter.h"
+#include "back.h"
+#include "common/link.h"
+#include "common/rpc.h"
+#include "files.h"
+#include "pair.h"
+#include "port.h"
+#include "replies.h"
+
+typedef enum { BACK_STARTING, BACK_RUNNING, BACK_STOPPED, BACK_ENDED, BACK_STATES } BackState;
+
+typedef struct {
+    const BackSetup *setup;
+    GMainLoop *loop;
+    BackState state;
+    char *id;                   /* the job's, as it made it up */
+
+    /* controller */
+    char *socket;               /* its path */
+    Rpc *rpc;                   /* NULL: no connection at the moment */
+    guint retry_ms;             /* until the next attempt to connect */
+    gboolean created;           /* deputy.create was answered */
+    gboolean placed;            /* the arbiter knows the first incarnation */
+    Arbiter arbiter;
+    Json *remembered;           /* of deputy.remember, told to a new controller */
+    int migrations;
+
+    /* guest */
+    Link *link;
+    Port *port;
+    Files *files;
+    Replies *replies;
+    guint64 clocked_epoch;      /* the one that CLOCK was sent to */
+    GQueue to_guest[LINK_CHANNELS];  /* of GBytes: wait for credit */
+
+    /* front */
+    int front_pidfd;
+    int front_stat;             /* /proc/PID/stat of it */
+    GSource *pair_in, *pair_out;
+    GQueue to_front;            /* of GBytes: wait for room */
+    gboolean front_gone;
+    gboolean halted;            /* the program was stopped because the front is (SIGSTOP) */
+    int status;                 /* wait status to report; -1: not ended */
+    gboolean ending;            /* deputy.end is under way */
+} Back;
+
+/* back.c */
+void back_fail(Back *back, int status, const char *format, ...) G_GNUC_PRINTF(3, 4); /* the front says it and ends */
+void back_end(Back *back, int status);      /* the job is over: tells the controller, then the loop ends */
+void back_tell_end(Back *back);             /* deputy.end, on a new connection again */
+void back_set_state(Back *back, BackState state);
+void back_mark(Back *back, PairMark mark);
+
+/* back-link.c */
+gboolean back_link_open(Back *back, GError **error);    /* link, port, files; starts the files' threads */
+void back_front_watch(Back *back);
+void back_to_front(Back *back, const void *head, gsize head_size, const void *data, gsize size);
+void back_to_guest(Back *back, LinkChannel channel, const void *bytes, gsize size);
+void back_message_to_guest(Back *back, LinkChannel channel, const WireMessage *message);
+
+/* back-orders.c */
+gboolean back_connect(Back *back, GError **error);      /* to the controller, starting a private one if need be */
+void back_create(Back *back);                           /* deputy.create */
+const char *back_state_name(BackState state);

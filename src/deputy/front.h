@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* front.h - the process that stands for the job at home: its PID, terminal, signals and exit status */
+#pragma once
+
+#include <glib.h>
+
+/* What `sojourn run` was asked for. Strings and vectors belong to whoever parsed them. */
+typedef struct {
+    char **command;         /* the program and its arguments */
+    char *name;             /* of the job; NULL: none */
+    char *on;               /* a node's name or "home"; NULL: the best node */
+    char *arch;             /* of the guest: "x86_64" or "i686"; NULL: the home's */
+    char *cache;            /* "close" (default: close-to-open), "writeback", "none" */
+    char *root;             /* only this folder of home is seen; NULL: all */
+    char *orphan;           /* what to do when home cannot be reached; NULL: the node's own rule */
+    char **only, **avoid;   /* nodes; NULL: no restriction */
+    guint64 memory_bytes;   /* 0: the node's own choice */
+    int cpus;               /* 0: the node's own choice */
+    gboolean lock, read_only, trust_nodes, timings, detach, linger;
+} RunOptions;
+
+/* Runs the job. The result is the exit status to end with; where the program was killed by a signal this process ends
+ * by the same signal instead of returning. */
+int front_run(const RunOptions *options);
