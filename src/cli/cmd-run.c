@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define DEFAULT_MEMORY (512ull << 20)
+
 /* The words as they came, before they are judged. */
 typedef struct {
     RunOptions run;
@@ -77,6 +79,7 @@ static gboolean check_place(RunWords *words, GError **error)
 
 static gboolean check_size(RunWords *words, GError **error)
 {
+    words->run.memory_bytes = DEFAULT_MEMORY;
     if (words->memory) {
         g_autoptr(GError) reason = NULL;
         words->run.memory_bytes = conf_parse_size(words->memory, &reason);
@@ -85,7 +88,7 @@ static gboolean check_size(RunWords *words, GError **error)
         if (words->run.memory_bytes < 32 << 20)
             return usage_error(error, "--memory %s: a guest needs at least 32M", words->memory);
     }
-    if (words->run.cpus < 0 || words->run.cpus > 64)
+    if (words->run.cpus < 1 || words->run.cpus > 64)
         return usage_error(error, "--cpus %d: from 1 to 64", words->run.cpus);
     return TRUE;
 }
@@ -178,7 +181,7 @@ static void words_clear(RunWords *words)
 
 int cmd_run(int argc, char **argv)
 {
-    RunWords words = { 0 };
+    RunWords words = { .run.cpus = 1 };
     g_autoptr(GError) error = NULL;
     int status = 2;
 

@@ -41,7 +41,7 @@ static Json *description(const Back *back)
     json_set_int(job, "pid", back->setup->front);
     json_set_int(job, "memory_bytes", (gint64) options->memory_bytes);
     json_set_int(job, "cpus", options->cpus);
-    json_set_string(job, "arch", options->arch);
+    json_set_string(job, "arch", options->arch ?: sizeof(void *) == 4 ? "i686" : "x86_64");
     json_set_string(job, "on", options->on);
     json_set_bool(job, "lock", options->lock);
     json_set(job, "only", json_from_strv((const char *const *) options->only));

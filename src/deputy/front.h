@@ -14,8 +14,8 @@ typedef struct {
     char *root;             /* only this folder of home is seen; NULL: all */
     char *orphan;           /* what to do when home cannot be reached; NULL: the node's own rule */
     char **only, **avoid;   /* nodes; NULL: no restriction */
-    guint64 memory_bytes;   /* 0: the node's own choice */
-    int cpus;               /* 0: the node's own choice */
+    guint64 memory_bytes;   /* of the guest; it costs only what is touched */
+    int cpus;
     gboolean lock, read_only, trust_nodes, timings, detach, linger;
 } RunOptions;
 
