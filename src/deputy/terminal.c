@@ -38,7 +38,7 @@ static int reopen(int fd)
 
 gboolean terminal_open(Terminal *terminal, guint8 kinds[3])
 {
-    struct stat first, other;
+    struct stat first = { 0 }, other;
 
     *terminal = (Terminal) { .fd = -1 };
     for (int fd = 0; fd < 3; fd++) {
