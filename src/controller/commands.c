@@ -164,7 +164,7 @@ static void job_lock(Node *node, Job *job, Json *params, RpcCall *call)
 {
     job->locked = json_get_bool(params, "locked", TRUE);
     if (job->deputy)
-        rpc_notify(job->deputy, "deputy.note", json_set_bool(json_object(), "locked", job->locked));
+        rpc_notify(job->deputy, "deputy.remember", json_set_bool(json_object(), "locked", job->locked));
     rpc_reply(call, json_set_bool(json_object(), "locked", job->locked));
 }
 

@@ -64,6 +64,8 @@ static void creation_end(Creation *creation, const GError *error)
         rpc_fail_new(creation->call, SJ_ERROR_GONE, "The job ended before its guest was there");
     } else {
         rpc_reply(creation->call, creation_result(creation->node, job));
+        /* what a restarted controller could not know */
+        rpc_notify(job->deputy, "deputy.remember", json_copy(job->description));
     }
     g_free(creation->id);
     g_free(creation);
@@ -278,7 +280,6 @@ typedef struct {
 static void truth_told(Rpc *rpc, Json *result, int fd, const GError *error, gpointer user)
 {
     Truth *truth = user;
-    Job *job = job_find(truth->node, truth->id);
     Json *answer;
 
     if (fd >= 0)
@@ -289,8 +290,7 @@ static void truth_told(Rpc *rpc, Json *result, int fd, const GError *error, gpoi
         answer = json_set_bool(json_object(), "known", TRUE);
         json_set_int(answer, "epoch", json_get_int(result, "epoch", 0));
         json_set_string(answer, "node", json_get_string(result, "node", ""));
-        json_set_int(answer, "expected_epoch",
-                     json_has(result, "migration") && job ? (gint64)job->expected_epoch : 0);
+        json_set_int(answer, "expected_epoch", json_get_int(result, "expected_epoch", 0));
         rpc_reply(truth->call, answer);
     }
     g_free(truth->id);

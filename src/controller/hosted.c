@@ -467,6 +467,7 @@ static void hosted_adopt(Node *node, const GuestInfo *info)
 static void hosted_update(Node *node, const GuestInfo *info)
 {
     Hosted *hosted = hosted_find(node, info->id);
+    GuestUsage usage;
 
     if (!hosted) {
         hosted_adopt(node, info);
@@ -475,7 +476,10 @@ static void hosted_update(Node *node, const GuestInfo *info)
     hosted->missed = 0;
     hosted->state = info->state;
     hosted->cpu_ns = info->cpu_ns;
-    hosted->rss_bytes = info->rss_bytes;
+    if (guest_usage(node->hv, info->id, &usage)) {
+        hosted->cpu_ns = usage.cpu_ns;
+        hosted->rss_bytes = usage.rss_bytes;
+    }
     hosted_orphaned(hosted);
     if (hosted->silent_since_us || (info->state == GUEST_PAUSED && !hosted->busy && !hosted->held))
         hosted_doubt(hosted);

@@ -267,6 +267,8 @@ void job_moved(Job *job, const char *from, const char *to, Json *stats)
     move->at = g_get_real_time() / G_USEC_PER_SEC;
     job->migrations++;
     g_ptr_array_add(job->moves, move);
+    if (job->deputy)
+        rpc_notify(job->deputy, "deputy.remember", json_set(json_object(), "last_migration", move_json(move)));
     if (job->moves->len > JOB_MOVES)
         g_ptr_array_remove_index(job->moves, 0);
 }

@@ -196,11 +196,15 @@ static void client_closed(LvConn *conn, const char *why, gboolean bad, gpointer 
 
 static void pass(GateSource *gate, const LvHeader *header, const GByteArray *body)
 {
+    gboolean moved = gate->finishing && header->status == LV_OK;
+
     gate->open = FALSE;
     gate->finishing = FALSE;
     gate->complete = header->procedure == LV_FINISH3_PARAMS;
     if (gate->client)
         lv_conn_send(gate->client, header, body);
+    if (moved && gate->events->finished)
+        gate->events->finished(gate, gate->user);
 }
 
 /* The cookie as our libvirt may see it; FALSE when it is not fit to be seen. */

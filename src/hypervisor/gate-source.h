@@ -24,6 +24,8 @@ typedef struct {
     /* FINISH3 failed or its answer is lost (text says why): ask home to settle, judge by verdict_source, then call
      * gate_source_settle. libvirt waits, the guest stays paused. */
     void (*unsure)(GateSource *gate, const char *text, gpointer user);
+    /* The destination has said that FINISH3 succeeded: the guest runs there (may be NULL). */
+    void (*finished)(GateSource *gate, gpointer user);
     /* The last callback. violation: the destination said what it may not say. Our libvirt client sees its connection end
      * when gate_source_free is called. */
     void (*ended)(GateSource *gate, const char *reason, gboolean violation, gpointer user);
