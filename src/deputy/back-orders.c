@@ -85,15 +85,17 @@ static void order_link(Back *back, RpcCall *call, Json *params, int fd)
     rpc_reply(call, NULL);
 }
 
+/* Without an epoch in the question it gets the one that must be used. */
 static void order_expect(Back *back, RpcCall *call, Json *params, int fd)
 {
-    ArbiterAnswer answer = arbiter_expect(&back->arbiter, json_get_string(params, "migration", ""),
-                                          (guint64) json_get_int(params, "epoch", 0), json_get_string(params, "node", ""));
+    guint64 epoch = (guint64) json_get_int(params, "epoch", (gint64) arbiter_next_epoch(&back->arbiter));
+    ArbiterAnswer answer = arbiter_expect(&back->arbiter, json_get_string(params, "migration", ""), epoch,
+                                          json_get_string(params, "node", ""));
 
     if (fd >= 0)
         close(fd);
     if (answer == ARBITER_OK || answer == ARBITER_ALREADY)
-        rpc_reply(call, NULL);
+        rpc_reply(call, json_set_int(json_object(), "epoch", (gint64) epoch));
     else
         rpc_fail_new(call, SJ_ERROR_BUSY, "the deputy does not expect this migration: another is under way, or its epoch "
                                           "is not %" G_GUINT64_FORMAT, arbiter_next_epoch(&back->arbiter));
