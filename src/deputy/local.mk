@@ -1,6 +1,23 @@
 # The home's half of a job
 noinst_LIBRARIES += libdeputy.a
+FILES_SOURCES = \
+	src/deputy/files-attr.c \
+	src/deputy/files-channel.c \
+	src/deputy/files-check.c \
+	src/deputy/files-cred.c \
+	src/deputy/files-data.c \
+	src/deputy/files-dir.c \
+	src/deputy/files-handle.c \
+	src/deputy/files-impl.h \
+	src/deputy/files-inode.c src/deputy/files-inode.h \
+	src/deputy/files-lock-op.c \
+	src/deputy/files-lock.c src/deputy/files-lock.h \
+	src/deputy/files-name.c \
+	src/deputy/files-refuse.c \
+	src/deputy/files.c src/deputy/files.h \
+	$(NULL)
 libdeputy_a_SOURCES = \
+	$(FILES_SOURCES) \
 	src/deputy/arbiter.c src/deputy/arbiter.h \
 	src/deputy/back.c src/deputy/back.h src/deputy/back-private.h \
 	src/deputy/back-link.c \

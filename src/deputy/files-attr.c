@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* files-attr.c - attributes, extended attributes, access, file system statistics
+ *
+ * Where Linux has no call for an O_PATH descriptor, its name in /proc/self/fd is used, which is the
+ * workers' directory (files-cred.c). */
+#include "deputy/files-impl.h"
+
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+
+/* ---- filling ---- */
+
+/* An empty directory for a refused file system; for a refused file, one that says nothing. */
+static void hollow_attr(const FilesInode *inode, struct fuse_attr *attr)
+{
+    attr->size = 0;
+    attr->blocks = 0;
+    attr->rdev = 0;
+    if (S_ISDIR(inode->type)) {
+        attr->mode = S_IFDIR | 0555;
+        attr->nlink = 2;
+    }
+}
+
+void files_fill_attr(const Files *files, const FilesInode *inode, const struct statx *stx,
+                     struct fuse_attr *attr)
+{
+    *attr = (struct fuse_attr){
+        .ino = stx->stx_ino,
+        .size = stx->stx_size,
+        .blocks = stx->stx_blocks,
+        .atime = stx->stx_atime.tv_sec,
+        .mtime = stx->stx_mtime.tv_sec,
+        .ctime = stx->stx_ctime.tv_sec,
+        .atimensec = stx->stx_atime.tv_nsec,
+        .mtimensec = stx->stx_mtime.tv_nsec,
+        .ctimensec = stx->stx_ctime.tv_nsec,
+        .mode = stx->stx_mode,
+        .nlink = stx->stx_nlink,
+        .uid = stx->stx_uid,
+        .gid = stx->stx_gid,
+        /* the kernel's 32-bit device number, as FUSE wants it */
+        .rdev = (stx->stx_rdev_minor & 0xff) | stx->stx_rdev_major << 8 |
+                (stx->stx_rdev_minor & ~0xffu) << 12,
+        .blksize = stx->stx_blksize,
+    };
+    if (inode->hollow)
+        hollow_attr(inode, attr);
+}
+
+static void split_timeout(const Files *files, guint64 *seconds, guint32 *ns)
+{
+    double timeout = files_timeout(files);
+
+    *seconds = (guint64)timeout;
+    *ns = (guint32)((timeout - (double)*seconds) * 1e9);
+}
+
+void files_fill_entry(const Files *files, const FilesInode *parent, const FilesInode *inode,
+                      const struct statx *stx, struct fuse_entry_out *out)
+{
+    *out = (struct fuse_entry_out){ .nodeid = inode->id };
+    split_timeout(files, &out->entry_valid, &out->entry_valid_nsec);
+    split_timeout(files, &out->attr_valid, &out->attr_valid_nsec);
+    files_fill_attr(files, inode, stx, &out->attr);
+    if (files->submounts && parent && inode->dev != parent->dev && S_ISDIR(inode->type))
+        out->attr.flags |= FUSE_ATTR_SUBMOUNT;
+}
+
+static void reply_attr(fuse_req_t req, FilesInode *inode, const struct statx *stx)
+{
+    Files *files = files_of(req);
+    struct fuse_attr_out out = { 0 };
+
+    split_timeout(files, &out.attr_valid, &out.attr_valid_nsec);
+    files_fill_attr(files, inode, stx, &out.attr);
+    files_inode_seen(files->inodes, inode, stx);
+    fuse_reply_buf(req, (const char *)&out, sizeof(out));
+}
+
+/* ---- getattr ---- */
+
+int files_stat(Files *files, FilesInode *inode, FilesHandle *handle, struct statx *stx)
+{
+    if (!handle)
+        return files_inode_stat(files->inodes, inode, stx);
+    return statx(handle->fd, "", AT_EMPTY_PATH, FILES_STATX, stx) < 0 ? -errno : 0;
+}
+
+void files_op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+    Files *files = files_of(req);
+    FilesHandle *handle = fi ? files_handle_get(files, fi->fh, ino) : NULL;
+    struct statx stx;
+    FilesNode node;
+    int error = files_node_get(files, ino, FALSE, &node);
+
+    if (!error)
+        error = files_stat(files, node.inode, handle, &stx);
+    if (error)
+        fuse_reply_err(req, -error);
+    else
+        reply_attr(req, node.inode, &stx);
+    files_node_put(&node);
+    if (handle)
+        files_handle_put(files, handle);
+}
+
+/* ---- setattr ---- */
+
+static int set_size(const FilesNode *node, FilesHandle *handle, off_t size)
+{
+    int fd, result;
+
+    if (handle && (handle->flags & O_ACCMODE) != O_RDONLY)
+        return ftruncate(handle->fd, size) < 0 ? -errno : 0;
+    if (!S_ISREG(node->inode->type))
+        return S_ISDIR(node->inode->type) ? -EISDIR : -EINVAL;
+    fd = open(files_fd_name(node->fd).text, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    result = ftruncate(fd, size) < 0 ? -errno : 0;
+    close(fd);
+    return result;
+}
+
+static struct timespec time_to_set(int set, int now, const struct timespec *time)
+{
+    if (now)
+        return (struct timespec){ .tv_nsec = UTIME_NOW };
+    return set ? *time : (struct timespec){ .tv_nsec = UTIME_OMIT };
+}
+
+static int set_times(const FilesNode *node, const struct stat *st, int to_set)
+{
+    struct timespec times[2];
+
+    times[0] = time_to_set(to_set & FUSE_SET_ATTR_ATIME, to_set & FUSE_SET_ATTR_ATIME_NOW,
+                           &st->st_atim);
+    times[1] = time_to_set(to_set & FUSE_SET_ATTR_MTIME, to_set & FUSE_SET_ATTR_MTIME_NOW,
+                           &st->st_mtim);
+    return utimensat(node->fd, "", times, AT_EMPTY_PATH) < 0 ? -errno : 0;
+}
+
+static int set_attributes(const FilesNode *node, FilesHandle *handle, const struct stat *st,
+                          int to_set)
+{
+    int error = 0;
+
+    if (to_set & (FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID))
+        error = fchownat(node->fd, "", to_set & FUSE_SET_ATTR_UID ? st->st_uid : (uid_t)-1,
+                         to_set & FUSE_SET_ATTR_GID ? st->st_gid : (gid_t)-1, AT_EMPTY_PATH) < 0
+                    ? -errno
+                    : 0;
+    if (!error && to_set & FUSE_SET_ATTR_MODE) {
+        if (S_ISLNK(node->inode->type))
+            error = -EOPNOTSUPP;
+        else if (fchmodat(AT_FDCWD, files_fd_name(node->fd).text, st->st_mode & 07777, 0) < 0)
+            error = -errno;
+    }
+    if (!error && to_set & FUSE_SET_ATTR_SIZE)
+        error = set_size(node, handle, st->st_size);
+    if (!error && to_set & (FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_ATIME_NOW |
+                            FUSE_SET_ATTR_MTIME_NOW))
+        error = set_times(node, st, to_set);
+    return error;
+}
+
+void files_op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *st, int to_set,
+                      struct fuse_file_info *fi)
+{
+    Files *files = files_of(req);
+    FilesHandle *handle = fi ? files_handle_get(files, fi->fh, ino) : NULL;
+    struct statx before, after;
+    FilesNode node = { 0 };
+    int error = files->read_only ? -EROFS : files_node_get(files, ino, TRUE, &node);
+
+    if (!error && statx(node.fd, "", AT_EMPTY_PATH, FILES_STATX, &before) < 0)
+        error = -errno;
+    if (!error) {
+        files_inode_own_begin(files->inodes, node.inode, &before);
+        error = set_attributes(&node, handle, st, to_set);
+        if (statx(node.fd, "", AT_EMPTY_PATH, FILES_STATX, &after) < 0)
+            after = before;
+        files_inode_own_end(files->inodes, node.inode, &after);
+    }
+    if (error)
+        fuse_reply_err(req, -error);
+    else
+        reply_attr(req, node.inode, &after);
+    files_node_put(&node);
+    if (handle)
+        files_handle_put(files, handle);
+}
+
+/* ---- access, statfs ---- */
+
+void files_op_access(fuse_req_t req, fuse_ino_t ino, int mask)
+{
+    Files *files = files_of(req);
+    FilesNode node;
+    int error = files_node_get(files, ino, TRUE, &node);
+
+    if (error == -EACCES && node.inode && node.inode->hollow)
+        error = mask & W_OK ? -EACCES : 0;
+    else if (!error && mask & W_OK && files->read_only)
+        error = -EROFS;
+    else if (!error &&
+             syscall(SYS_faccessat2, node.fd, "", mask & 7, AT_EACCESS | AT_EMPTY_PATH) < 0)
+        error = -errno;
+    fuse_reply_err(req, -error);
+    files_node_put(&node);
+}
+
+void files_op_statfs(fuse_req_t req, fuse_ino_t ino)
+{
+    Files *files = files_of(req);
+    struct statvfs fs = { .f_bsize = 4096, .f_frsize = 4096, .f_namemax = 255 };
+    FilesNode node;
+    int error = files_node_get(files, ino, TRUE, &node);
+
+    if (error == -EACCES && node.inode && node.inode->hollow)
+        error = 0;
+    else if (!error && fstatvfs(node.fd, &fs) < 0)
+        error = -errno;
+    if (error)
+        fuse_reply_err(req, -error);
+    else
+        fuse_reply_statfs(req, &fs);
+    files_node_put(&node);
+}
+
+/* ---- extended attributes ---- */
+
+void files_op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
+{
+    FilesNode node;
+    int error = files_node_get(files_of(req), ino, TRUE, &node);
+    ssize_t got = 0;
+
+    if (!error) {
+        got = getxattr(files_fd_name(node.fd).text, name, size ? files_current.buffer : NULL, size);
+        error = got < 0 ? -errno : 0;
+    } else if (node.inode && node.inode->hollow) {
+        error = -ENODATA;
+    }
+    if (error)
+        fuse_reply_err(req, -error);
+    else if (size)
+        fuse_reply_buf(req, files_current.buffer, got);
+    else
+        fuse_reply_xattr(req, got);
+    files_node_put(&node);
+}
+
+void files_op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
+{
+    FilesNode node;
+    int error = files_node_get(files_of(req), ino, TRUE, &node);
+    ssize_t got = 0;
+
+    if (!error) {
+        got = listxattr(files_fd_name(node.fd).text, size ? files_current.buffer : NULL, size);
+        error = got < 0 ? -errno : 0;
+    } else if (node.inode && node.inode->hollow) {
+        error = 0;
+    }
+    if (error)
+        fuse_reply_err(req, -error);
+    else if (size)
+        fuse_reply_buf(req, files_current.buffer, got);
+    else
+        fuse_reply_xattr(req, got);
+    files_node_put(&node);
+}
+
+/* A change of extended attributes: value NULL removes. */
+static void change_xattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value,
+                         size_t size, int flags)
+{
+    Files *files = files_of(req);
+    FilesNode node = { 0 };
+    struct statx before, after;
+    int error = files->read_only ? -EROFS : files_node_get(files, ino, TRUE, &node);
+
+    if (!error && statx(node.fd, "", AT_EMPTY_PATH, FILES_STATX, &before) < 0)
+        error = -errno;
+    if (!error) {
+        FilesFdName file = files_fd_name(node.fd);
+        files_inode_own_begin(files->inodes, node.inode, &before);
+        if (value ? setxattr(file.text, name, value, size, flags) < 0
+                  : removexattr(file.text, name) < 0)
+            error = -errno;
+        if (statx(node.fd, "", AT_EMPTY_PATH, FILES_STATX, &after) < 0)
+            after = before;
+        files_inode_own_end(files->inodes, node.inode, &after);
+    }
+    fuse_reply_err(req, -error);
+    files_node_put(&node);
+}
+
+void files_op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value,
+                       size_t size, int flags)
+{
+    change_xattr(req, ino, name, value, size, flags);
+}
+
+void files_op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
+{
+    change_xattr(req, ino, name, NULL, 0, 0);
+}

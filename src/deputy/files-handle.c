@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* files-handle.c - what the guest has open: numbers, and the home's descriptors behind them
+ *
+ * As with inodes the guest's numbers are slots with a generation, checked together with the inode
+ * that the request names. A handle lives until the guest has released it and no request uses it. */
+#include "deputy/files-impl.h"
+
+struct FilesHandles {
+    GMutex lock;
+    struct HandleSlot {
+        FilesHandle *handle;
+        guint32 generation, next_free;
+    } *slots;
+    guint32 count, room, first_free;
+};
+
+FilesHandles *files_handles_new(Files *files)
+{
+    FilesHandles *t = g_new0(FilesHandles, 1);
+
+    g_mutex_init(&t->lock);
+    t->room = 256;
+    t->slots = g_new0(struct HandleSlot, t->room);
+    t->count = 1; /* 0 is no handle */
+    return t;
+}
+
+static void free_handle(FilesHandle *h)
+{
+    close(h->fd);
+    if (h->plain_fd >= 0)
+        close(h->plain_fd);
+    g_free(h->entries);
+    g_mutex_clear(&h->lock);
+    g_free(h);
+}
+
+void files_handles_free(FilesHandles *t)
+{
+    for (guint32 s = 0; s < t->count; s++)
+        if (t->slots[s].handle)
+            free_handle(t->slots[s].handle);
+    g_free(t->slots);
+    g_mutex_clear(&t->lock);
+    g_free(t);
+}
+
+static guint32 take_slot(FilesHandles *t)
+{
+    guint32 slot = t->first_free;
+
+    if (slot) {
+        t->first_free = t->slots[slot].next_free;
+        return slot;
+    }
+    if (t->count == t->room) {
+        t->slots = g_renew(struct HandleSlot, t->slots, t->room * 2);
+        memset(t->slots + t->room, 0, t->room * sizeof(*t->slots));
+        t->room *= 2;
+    }
+    return t->count++;
+}
+
+guint64 files_handle_add(Files *files, FilesInode *inode, int fd, int flags)
+{
+    FilesHandles *t = files->handles;
+    FilesHandle *h = g_new0(FilesHandle, 1);
+    guint32 slot;
+    guint64 fh;
+
+    h->inode = inode;
+    h->fd = fd;
+    h->flags = flags;
+    h->plain_fd = -1;
+    h->refs = 1;
+    g_mutex_init(&h->lock);
+    files_inode_opened(files->inodes, inode);
+    g_mutex_lock(&t->lock);
+    slot = take_slot(t);
+    t->slots[slot].handle = h;
+    fh = (guint64)t->slots[slot].generation << 32 | slot;
+    g_mutex_unlock(&t->lock);
+    return fh;
+}
+
+/* With the table locked: the slot of fh if it is open on inode id. */
+static struct HandleSlot *slot_of(FilesHandles *t, guint64 fh, guint64 id)
+{
+    guint32 slot = (guint32)fh;
+
+    if (slot >= t->count || !t->slots[slot].handle || t->slots[slot].generation != fh >> 32 ||
+        t->slots[slot].handle->inode->id != id)
+        return NULL;
+    return &t->slots[slot];
+}
+
+FilesHandle *files_handle_get(Files *files, guint64 fh, guint64 id)
+{
+    FilesHandles *t = files->handles;
+    FilesHandle *h = NULL;
+    struct HandleSlot *slot;
+
+    g_mutex_lock(&t->lock);
+    slot = slot_of(t, fh, id);
+    if (slot) {
+        h = slot->handle;
+        h->refs++;
+    }
+    g_mutex_unlock(&t->lock);
+    return h;
+}
+
+void files_handle_put(Files *files, FilesHandle *h)
+{
+    FilesInode *inode = h->inode;
+    gboolean last;
+
+    g_mutex_lock(&files->handles->lock);
+    last = --h->refs == 0;
+    g_mutex_unlock(&files->handles->lock);
+    if (!last)
+        return;
+    free_handle(h);
+    files_inode_closed(files->inodes, inode);
+}
+
+gboolean files_handle_close(Files *files, guint64 fh, guint64 id)
+{
+    FilesHandles *t = files->handles;
+    FilesHandle *h;
+    struct HandleSlot *slot;
+
+    g_mutex_lock(&t->lock);
+    slot = slot_of(t, fh, id);
+    if (!slot) {
+        g_mutex_unlock(&t->lock);
+        return FALSE;
+    }
+    h = slot->handle;
+    slot->handle = NULL;
+    if (++slot->generation) {
+        slot->next_free = t->first_free;
+        t->first_free = (guint32)fh;
+    }
+    g_mutex_unlock(&t->lock);
+    files_handle_put(files, h);
+    return TRUE;
+}

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* files-impl.h - what the parts of the file server share; the one file that includes libfuse */
+#pragma once
+
+#define FUSE_USE_VERSION 314
+#include <fuse_lowlevel.h>
+#include <linux/fuse.h>
+
+#include "deputy/files-inode.h"
+#include "deputy/files-lock.h"
+#include "deputy/files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#define FILES_MAX_IO (1024 * 1024)                   /* data of one READ or WRITE */
+#define FILES_BUFFER (FILES_MAX_IO + 64 * 1024)      /* a worker's buffer for what it answers */
+#define FILES_MAX_REQUEST (FILES_MAX_IO + 64 * 1024) /* the largest request that is looked at */
+
+typedef struct FilesQueue FilesQueue;
+typedef struct FilesHandles FilesHandles;
+typedef struct FilesHandle FilesHandle;
+
+struct Files {
+    gboolean read_only;
+    FilesCache cache;
+    gboolean switch_ids;
+    FilesReply reply;
+    void *user;
+    struct fuse_session *session;
+    FilesInodes *inodes;
+    FilesHandles *handles;
+    FilesLocks *locks;
+    FilesQueue *queue;
+    guint64 dev_device; /* of home's /dev, see files-refuse.c */
+    gboolean submounts; /* the guest's kernel understands FUSE_ATTR_SUBMOUNT */
+    guint32 init_flags; /* what the guest's kernel offered in INIT */
+    gint init_done;
+    gint ended; /* no more answers */
+};
+
+/* ---- files.c ---- */
+
+extern const struct fuse_lowlevel_ops files_ops;
+
+/* Seconds that the guest may believe names and attributes. */
+double files_timeout(const Files *files);
+
+/* Tells the guest that its attributes of inode id are stale (its pages follow by AUTO_INVAL). Never
+ * more than that: to drop pages the guest may have to wait for a reply that is behind us. */
+void files_forget_attributes(Files *files, guint64 id);
+
+/* ---- files-check.c ---- */
+
+/* Whether a raw request is well-formed: its length right, its names ended, every size in it within
+ * it, so that libfuse, which trusts the kernel, may be given it. 0, or the errno to answer. */
+int files_check(const void *request, size_t size);
+
+/* ---- files-channel.c: the queue, the workers, the messages out ---- */
+
+/* What the current thread works at, and its buffer of FILES_BUFFER bytes. */
+typedef struct {
+    Files *files;
+    guint64 unique;
+    char *buffer;
+    gboolean in_init;
+} FilesCurrent;
+
+extern _Thread_local FilesCurrent files_current;
+
+FilesQueue *files_queue_new(Files *files, guint workers);
+void files_queue_push(FilesQueue *queue, const void *request, size_t size);
+void files_queue_free(FilesQueue *queue);
+
+/* Answers a request that libfuse does not know: error (positive) or size bytes of data. */
+void files_answer(Files *files, guint64 unique, int error, const void *data, size_t size);
+
+extern const struct fuse_custom_io files_custom_io;
+
+/* ---- files-cred.c: whose rights a worker uses ---- */
+
+/* Makes a new thread one of its own: umask, working directory (/proc/self/fd, so that "N" names
+ * descriptor N) and, for switch_ids, identity. 0 or -errno. */
+int files_cred_thread(gboolean switch_ids);
+
+/* Opens /proc/self/fd for this. 0 or -errno. */
+int files_cred_init(void);
+
+/* The thread acts as this user and group from now on, if it is to switch at all. */
+void files_cred_become(uid_t uid, gid_t gid);
+
+/* Sets the thread's umask for what it creates next. */
+void files_cred_umask(mode_t mask);
+
+/* Around what must not depend on the requesting process's rights. */
+void files_cred_enter(void);
+void files_cred_leave(void);
+
+/* Opens a descriptor's file anew, from any thread: a descriptor, or -1 and errno. */
+int files_fd_reopen(int fd, int flags);
+
+/* "N", the name of descriptor fd in the working directory. */
+typedef struct {
+    char text[12];
+} FilesFdName;
+FilesFdName files_fd_name(int fd);
+
+/* ---- files-refuse.c: the home's file systems that no job enters ---- */
+
+/* The device of home's /dev, if it is a file system of its own, else 0. */
+guint64 files_dev_device(int root_fd);
+
+/* Whether descriptor fd (O_PATH will do) is on a refused file system. */
+gboolean files_refused(guint64 dev_device, int fd);
+
+/* ---- files-handle.c: what the guest has open ---- */
+
+struct FilesHandle {
+    FilesInode *inode;
+    int fd;
+    int flags;   /* access mode, O_APPEND */
+    int refs;
+    gint locked; /* lock owners have used it */
+    GMutex lock; /* of what follows */
+    int plain_fd;  /* without O_APPEND, for pages that are written back; -1: not needed yet */
+    char *entries; /* directory: what getdents64 gave last */
+    size_t entries_at, entries_end;
+    gint64 next; /* offset of the entry at entries_at */
+};
+
+FilesHandles *files_handles_new(Files *files);
+void files_handles_free(FilesHandles *handles);
+
+/* A handle for fd (taken over) on inode, whose descriptor is in use; its number for the guest. */
+guint64 files_handle_add(Files *files, FilesInode *inode, int fd, int flags);
+
+/* The handle with that number if it is open on inode id, held until files_handle_put, else NULL. */
+FilesHandle *files_handle_get(Files *files, guint64 fh, guint64 id);
+void files_handle_put(Files *files, FilesHandle *handle);
+
+/* The guest closed it; FALSE if there is no such handle. */
+gboolean files_handle_close(Files *files, guint64 fh, guint64 id);
+
+/* ---- files-attr.c ---- */
+
+void files_fill_attr(const Files *files, const FilesInode *inode, const struct statx *stx,
+                     struct fuse_attr *attr);
+void files_fill_entry(const Files *files, const FilesInode *parent, const FilesInode *inode,
+                      const struct statx *stx, struct fuse_entry_out *out);
+
+/* Attributes of an inode by the handle if that is not NULL; 0 or -errno. */
+int files_stat(Files *files, FilesInode *inode, FilesHandle *handle, struct statx *stx);
+
+void files_op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void files_op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *st, int to_set,
+                      struct fuse_file_info *fi);
+void files_op_access(fuse_req_t req, fuse_ino_t ino, int mask);
+void files_op_statfs(fuse_req_t req, fuse_ino_t ino);
+void files_op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size);
+void files_op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value,
+                       size_t size, int flags);
+void files_op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size);
+void files_op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name);
+
+/* ---- files-name.c ---- */
+
+/* An inode of the guest's together with a descriptor of it, for the time of a request. */
+typedef struct {
+    Files *files;
+    FilesInode *inode;
+    int fd;
+} FilesNode;
+
+/* Finds inode id (and opens it, if with_fd): 0 or -errno. Give it back with files_node_put in either
+ * case. */
+int files_node_get(Files *files, guint64 id, gboolean with_fd, FilesNode *node);
+void files_node_put(FilesNode *node);
+
+/* Whether a single component may be used as a name: 0 or -errno. */
+int files_name_check(const char *name);
+
+/* Looks parent/name up: the inode, held, with a lookup counted, and its attributes; 0 or -errno. */
+int files_look(Files *files, const FilesNode *parent, const char *name, FilesInode **inode,
+               struct statx *stx);
+
+void files_op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name);
+void files_op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t count);
+void files_op_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *forgets);
+void files_op_readlink(fuse_req_t req, fuse_ino_t ino);
+void files_op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t dev);
+void files_op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode);
+void files_op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name);
+void files_op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char *name);
+void files_op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name);
+void files_op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name);
+void files_op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
+                     const char *new_name, unsigned int flags);
+
+/* ---- files-data.c ---- */
+
+/* O_TMPFILE, which libfuse does not know: a raw request, already checked. */
+void files_tmpfile(Files *files, const void *request);
+
+void files_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void files_op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
+                     struct fuse_file_info *fi);
+void files_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
+                   struct fuse_file_info *fi);
+void files_op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off_t offset,
+                    struct fuse_file_info *fi);
+void files_op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void files_op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void files_op_fsync(fuse_req_t req, fuse_ino_t ino, int data_only, struct fuse_file_info *fi);
+void files_op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t length,
+                        struct fuse_file_info *fi);
+void files_op_lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence,
+                    struct fuse_file_info *fi);
+void files_op_copy_file_range(fuse_req_t req, fuse_ino_t ino_in, off_t off_in,
+                              struct fuse_file_info *fi_in, fuse_ino_t ino_out, off_t off_out,
+                              struct fuse_file_info *fi_out, size_t length, int flags);
+void files_op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned int cmd, void *arg,
+                    struct fuse_file_info *fi, unsigned flags, const void *in, size_t in_size,
+                    size_t out_size);
+
+/* ---- files-lock-op.c ---- */
+
+/* The locks' callback: answers the guest. */
+void files_lock_done(const FilesLockRequest *request, int error, void *user);
+
+void files_op_getlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, struct flock *lock);
+void files_op_setlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, struct flock *lock,
+                    int sleep);
+void files_op_flock(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, int operation);
+
+/* ---- files-dir.c ---- */
+
+void files_op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void files_op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
+                      struct fuse_file_info *fi);
+void files_op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
+                          struct fuse_file_info *fi);
+void files_op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void files_op_fsyncdir(fuse_req_t req, fuse_ino_t ino, int data_only, struct fuse_file_info *fi);
+
+/* The Files of a request. */
+static inline Files *files_of(fuse_req_t req)
+{
+    return fuse_req_userdata(req);
+}
