@@ -10,6 +10,10 @@
  * folder holds one link too, so that storage, network, node device and other drivers are not even loaded. What libvirt
  * learned about the emulator is kept in the state directory: probing takes a quarter of a second.
  *
+ * libvirt writes a guest's status to disk, and waits for the disk, several times while a migration has the guest stopped: on
+ * an ordinary file system that trebles the freeze. If the run directory is not in memory, its status folder is put into
+ * /dev/shm; the supervisor clears it away.
+ *
  * Limits. Landlock does not stop a process from connecting to UNIX sockets by name, and what it stops depends on the
  * kernel (TCP only from 6.7 on). The dynamic loader may be executed, as every program needs it; libvirt and QEMU always
  * give it options first that it refuses. Domains are told apart by their owner: LANDLOCK_NO_SIGNALS cannot be used, because a
@@ -19,13 +23,15 @@
 
 #include "common/error.h"
 #include "common/landlock.h"
+#include "common/log.h"
 
 #include <dlfcn.h>
 #include <errno.h>
-#include <gio/gio.h>
+#include <linux/magic.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 /* libvirt's monitor socket: "/lv/libvirt/qemu/lib/domain-NNNNN-sojourn-xxxxxxxx-xxx/monitor.sock" below the run directory
@@ -193,6 +199,43 @@ static gboolean write_folders(const Conf *conf, const char *lv, GError **error)
            (!driver || make_link(driver, drivers, "libvirt_driver_qemu.so", error));
 }
 
+static gboolean in_memory(const char *path)
+{
+    struct statfs fs;
+
+    return statfs(path, &fs) == 0 && (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
+}
+
+/* A folder of this user's alone, also where everybody may make one. */
+static gboolean make_own_dir(const char *path)
+{
+    struct stat st;
+
+    return (mkdir(path, 0700) == 0 || errno == EEXIST) && lstat(path, &st) == 0 && S_ISDIR(st.st_mode) &&
+           st.st_uid == geteuid() && (st.st_mode & 077) == 0;
+}
+
+/* Where libvirt keeps the status of running guests: a link into memory unless it is there already (g_free). */
+static char *place_status(const Conf *conf, const char *lv, GError **error)
+{
+    g_autofree char *dir = g_build_filename(lv, "libvirt", "qemu", NULL);
+    g_autofree char *status = g_build_filename(dir, "run", NULL);
+    g_autofree char *uuid = libvirtd_host_uuid("", conf->run_dir);
+    g_autofree char *memory = g_strdup_printf("/dev/shm/sojourn-%u-%.8s", (guint)geteuid(), uuid);
+    struct stat st;
+
+    if (!make_dir(dir, error))
+        return NULL;
+    gboolean there = lstat(status, &st) == 0;
+    if ((there && S_ISDIR(st.st_mode)) || in_memory(lv) || !in_memory("/dev/shm"))
+        return g_steal_pointer(&status);
+    if (!make_own_dir(memory)) {
+        log_warning("%s cannot be used: migrations will freeze a guest for longer", memory);
+        return g_steal_pointer(&status);
+    }
+    return make_link(memory, dir, "run", error) ? g_steal_pointer(&memory) : NULL;
+}
+
 /* The whole environment of libvirtd (g_strfreev): nothing of ours but what helps to debug libvirt. */
 static char **environment(const Conf *conf, const char *lv)
 {
@@ -241,7 +284,7 @@ static const char *loader(void)
     return base && dladdr((void *)base, &info) ? info.dli_fname : NULL;
 }
 
-static gboolean enter_cage(const Conf *conf, const char *lv, GError **error)
+static gboolean enter_cage(const Conf *conf, const char *lv, const char *status, GError **error)
 {
     g_autofree char *channels = libvirtd_channel_dir(conf);
     g_autofree char *log = g_build_filename(conf->run_dir, "log", NULL);
@@ -251,7 +294,7 @@ static gboolean enter_cage(const Conf *conf, const char *lv, GError **error)
     const char *const read[] = { "/usr", "/lib", "/lib64", "/lib32", "/proc", "/sys", "/etc/ld.so.cache", "/etc/passwd",
                                  "/etc/group", "/etc/nsswitch.conf", "/etc/localtime", "/etc/hosts", "/etc/host.conf", "/etc/libnl-3", "/etc/qemu",
                                  "/etc/gnutls", "/etc/ssl/openssl.cnf", conf->image_dir, NULL };
-    const char *const write[] = { lv, channels, log, cache, "/dev/null", "/dev/zero", "/dev/full", "/dev/random",
+    const char *const write[] = { lv, status, channels, log, cache, "/dev/null", "/dev/zero", "/dev/full", "/dev/random",
                                   "/dev/urandom", "/dev/kvm", NULL };
 
     g_autoptr(Landlock) rules = landlock_new(LANDLOCK_NO_TCP, error);
@@ -298,7 +341,8 @@ int libvirtd_exec(const Conf *conf, GError **error)
     if (!check_place(conf, error) || !write_folders(conf, lv, error))
         return 1;
     g_auto(GStrv) env = environment(conf, lv);
-    if (!enter_cage(conf, lv, error))
+    g_autofree char *status = place_status(conf, lv, error);
+    if (!status || !enter_cage(conf, lv, status, error))
         return 1;
     execve(conf->libvirtd, argv, env);
     g_set_error(error, SJ_ERROR, SJ_ERROR_FAILED, "cannot execute %s: %s", conf->libvirtd, g_strerror(errno));

@@ -263,6 +263,43 @@ static void end_guests(void)
     }
 }
 
+static gboolean has_guests(const char *status)
+{
+    g_autoptr(GDir) list = g_dir_open(status, 0, NULL);
+    const char *file;
+
+    while (list && (file = g_dir_read_name(list)))
+        if (g_str_has_prefix(file, "sojourn-"))
+            return TRUE;
+    return FALSE;
+}
+
+/* A folder of plain files and folders. */
+static void remove_tree(const char *path)
+{
+    g_autoptr(GDir) list = g_dir_open(path, 0, NULL);
+    const char *file;
+
+    while (list && (file = g_dir_read_name(list))) {
+        g_autofree char *member = g_build_filename(path, file, NULL);
+        if (unlink(member) < 0 && errno == EISDIR)
+            remove_tree(member);
+    }
+    rmdir(path);
+}
+
+/* The part of libvirt's status that libvirtd.c has put into memory goes with the last guest. */
+static void clear_status(void)
+{
+    g_autofree char *link = g_build_filename(run_dir, "lv/libvirt/qemu/run", NULL);
+    g_autofree char *status = g_file_read_link(link, NULL);
+
+    if (!status || !g_str_has_prefix(status, "/dev/shm/sojourn-") || has_guests(status))
+        return;
+    remove_tree(status);
+    unlink(link);
+}
+
 /* The signal that ended the loop. */
 static int supervise(Child *children, guint count, int signals)
 {
@@ -366,6 +403,7 @@ int main(int argc, char **argv)
     }
     if (how == SIGUSR1)
         end_guests();
+    clear_status();
     remove_pid("supervisor");
     g_free(run_dir);
     return 0;
