@@ -46,7 +46,7 @@ static gboolean node_list(const char *option, const char *word, char ***ret_node
         return TRUE;
     *ret_nodes = g_strsplit(word, ",", -1);
     for (char **node = *ret_nodes; *node; node++)
-        if (!**g_strstrip(node[0]))
+        if (!*g_strstrip(*node))
             return usage_error(error, "%s wants names of nodes with commas between them, not '%s'", option, word);
     return TRUE;
 }

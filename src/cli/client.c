@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* client.c - what every command does: take words, ask the controller, say what went wrong */
+#include "client.h"
+
+#include "cmd.h"
+#include "common/conf.h"
+#include "common/error.h"
+#include "common/log.h"
+#include "common/rpc.h"
+#include "deputy/node-start.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define QUICK_MS 1000
+
+static void usage_of(const char *verb)
+{
+    const Command *command = command_find(verb);
+
+    if (command)
+        fprintf(stderr, "usage: sojourn %s %s\n", command->name, command->args);
+}
+
+gboolean client_words(int *argc, char ***argv, const GOptionEntry *options, int least, int most)
+{
+    const char *verb = (*argv)[0];
+    const Command *command = command_find(verb);
+    g_autoptr(GOptionContext) context = g_option_context_new(NULL);
+    g_autoptr(GError) error = NULL;
+    int words;
+
+    g_option_context_set_summary(context, command ? command->summary : NULL);
+    if (options)
+        g_option_context_add_main_entries(context, options, NULL);
+    if (!g_option_context_parse(context, argc, argv, &error)) {
+        log_error("%s", error->message);
+        usage_of(verb);
+        return FALSE;
+    }
+    if (*argc > 1 && g_str_equal((*argv)[1], "--")) {
+        (*argv)++;
+        (*argc)--;
+    }
+    words = *argc - 1;
+    if (words >= least && words <= most)
+        return TRUE;
+    log_error(words < least ? "%s: something is missing" : "%s: too many words", verb);
+    usage_of(verb);
+    return FALSE;
+}
+
+/* The control socket to use (g_free), with a controller behind it if possible. */
+static char *socket_for(const char *method, GError **error)
+{
+    g_autofree char *socket = conf_socket();
+    int fd;
+
+    if (!g_str_has_prefix(method, "job."))
+        return node_start(error);
+    fd = rpc_connect(socket, error);
+    if (fd < 0)
+        return NULL;
+    close(fd);
+    return g_steal_pointer(&socket);
+}
+
+static Json *call(const char *method, Json *params, guint timeout_ms, ClientNotified notified, gpointer user,
+                  int *ret_status)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *socket = socket_for(method, &error);
+    Json *result = NULL;
+
+    if (socket)
+        result = rpc_call_sync(socket, method, params, timeout_ms, notified, user, &error);
+    else
+        json_unref(params);
+    *ret_status = 0;
+    if (!result) {
+        log_error("%s", error ? error->message : "The controller has given no answer");
+        *ret_status = error ? sj_error_exit(error) : 1;
+    }
+    return result;
+}
+
+Json *client_call(const char *method, Json *params, guint timeout_ms, int *ret_status)
+{
+    return call(method, params, timeout_ms, NULL, NULL, ret_status);
+}
+
+Json *client_call_notified(const char *method, Json *params, ClientNotified notified, gpointer user, int *ret_status)
+{
+    return call(method, params, 0, notified, user, ret_status);
+}
+
+Json *client_ask(const char *method)
+{
+    g_autofree char *socket = conf_socket();
+
+    return rpc_call_sync(socket, method, NULL, QUICK_MS, NULL, NULL, NULL);
+}
+
+Json *client_job(const char *job)
+{
+    return json_set_string(json_object(), "job", job);
+}
+
+void client_print_json(Json *json)
+{
+    g_autofree char *text = json_print_pretty(json);
+
+    puts(text);
+}
+
+char *client_size(gint64 bytes)
+{
+    static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };
+    double value = bytes;
+    guint unit = 0;
+
+    for (; value >= 1024 && unit + 1 < G_N_ELEMENTS(units); unit++)
+        value /= 1024;
+    return g_strdup_printf(unit && value < 10 ? "%.1f %s" : "%.0f %s", value, units[unit]);
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* cmd-cluster.c - sojourn cluster: make one, let nodes in and out */
+#include "client.h"
+#include "cmd.h"
+#include "common/log.h"
+#include "table.h"
+
+#include <stdio.h>
+
+#define JOIN_MS 60000
+
+static int cluster_init(int argc, char **argv)
+{
+    g_autofree char *name = NULL, *address = NULL;
+    const GOptionEntry options[] = {
+        { "name", 0, 0, G_OPTION_ARG_STRING, &name, "This node's name", "NAME" },
+        { "address", 0, 0, G_OPTION_ARG_STRING, &address, "What other nodes reach it by", "ADDRESS" },
+        { NULL }
+    };
+    g_autoptr(Json) result = NULL;
+    Json *params = json_object();
+    int status;
+
+    if (!client_words(&argc, &argv, options, 0, 0)) {
+        json_unref(params);
+        return 2;
+    }
+    if (name)
+        json_set_string(params, "name", name);
+    if (address)
+        json_set_string(params, "address", address);
+    result = client_call("cluster.init", params, JOIN_MS, &status);
+    if (result)
+        printf("%s is a cluster of one node; \"sojourn cluster token\" lets others in.\n",
+               json_get_string(result, "name", "This"));
+    return status;
+}
+
+static int cluster_token(int argc, char **argv)
+{
+    gboolean as_json = FALSE, single = FALSE;
+    int valid = 0, status;
+    const GOptionEntry options[] = {
+        OPTION_JSON(&as_json),
+        { "valid", 0, 0, G_OPTION_ARG_INT, &valid, "How long it is good for (3600)", "SECONDS" },
+        { "single", 0, 0, G_OPTION_ARG_NONE, &single, "Good for one node", NULL },
+        { NULL }
+    };
+    g_autoptr(Json) result = NULL;
+    Json *params = json_object();
+
+    if (!client_words(&argc, &argv, options, 0, 0) || valid < 0) {
+        json_unref(params);
+        return 2;
+    }
+    json_set_int(params, "valid_s", valid);
+    result = client_call("cluster.token", json_set_bool(params, "single", single), 30000, &status);
+    if (result && as_json)
+        client_print_json(result);
+    else if (result)
+        puts(json_get_string(result, "token", ""));
+    return status;
+}
+
+static int cluster_join(int argc, char **argv)
+{
+    g_autoptr(Json) result = NULL;
+    int status;
+
+    if (!client_words(&argc, &argv, NULL, 1, 1))
+        return 2;
+    result = client_call("cluster.join", json_set_string(json_object(), "token", argv[1]), JOIN_MS, &status);
+    if (result)
+        puts("This node is in the cluster; \"sojourn nodes\" shows it.");
+    return status;
+}
+
+static int cluster_members(int argc, char **argv)
+{
+    gboolean as_json = FALSE;
+    const GOptionEntry options[] = { OPTION_JSON(&as_json), { NULL } };
+    g_autoptr(Json) members = NULL;
+    Table *table;
+    int status;
+
+    if (!client_words(&argc, &argv, options, 0, 0))
+        return 2;
+    members = client_call("cluster.members", NULL, 30000, &status);
+    if (!members)
+        return status;
+    if (as_json) {
+        client_print_json(members);
+        return 0;
+    }
+    table = table_new("Name", "Address", "Port", "State", "Authority", NULL);
+    for (guint i = 0; i < json_length(members); i++) {
+        Json *member = json_at(members, i);
+
+        table_take(table, g_strconcat(json_get_string(member, "name", "?"),
+                                      json_get_bool(member, "self", FALSE) ? " *" : "", NULL));
+        table_cell(table, json_get_string(member, "address", NULL));
+        table_take(table, g_strdup_printf("%" G_GINT64_FORMAT, json_get_int(member, "port", 0)));
+        table_cell(table, json_get_string(member, "state", NULL));
+        table_cell(table, json_get_bool(member, "authority", FALSE) ? "yes" : NULL);
+    }
+    table_print(table);
+    return 0;
+}
+
+static int cluster_remove(int argc, char **argv)
+{
+    g_autoptr(Json) result = NULL;
+    int status;
+
+    if (!client_words(&argc, &argv, NULL, 1, 1))
+        return 2;
+    result = client_call("cluster.remove", json_set_string(json_object(), "node", argv[1]), 30000, &status);
+    return result ? 0 : status;
+}
+
+static const Command verbs[] = {
+    { "init", "[--name NAME] [--address ADDRESS]", "make a cluster of this node", cluster_init },
+    { "token", "[--json] [--valid SECONDS] [--single]", "print what another node joins with", cluster_token },
+    { "join", "TOKEN", "join the cluster that the token is from", cluster_join },
+    { "members", "[--json]", "show who is in the cluster", cluster_members },
+    { "remove", "NODE", "take a node out of the cluster", cluster_remove },
+};
+
+int cmd_cluster(int argc, char **argv)
+{
+    for (guint i = 0; argc > 1 && i < G_N_ELEMENTS(verbs); i++)
+        if (g_str_equal(verbs[i].name, argv[1])) {
+            argv[1] = argv[0];
+            return verbs[i].run(argc - 1, argv + 1);
+        }
+    if (argc > 1 && !g_str_equal(argv[1], "--help"))
+        log_error("There is no command \"cluster %s\"", argv[1]);
+    for (guint i = 0; i < G_N_ELEMENTS(verbs); i++)
+        fprintf(stderr, "%s sojourn cluster %s %s\n", i ? "      " : "usage:", verbs[i].name, verbs[i].args);
+    return argc > 1 && g_str_equal(argv[1], "--help") ? 0 : 2;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* cmd-migrate.c - sojourn migrate and home: move a job, and say how it went */
+#include "client.h"
+#include "cmd.h"
+#include "migrated.h"
+#include "progress.h"
+
+#include <stdio.h>
+
+static void on_progress(const char *method, Json *params, gpointer user)
+{
+    if (g_str_equal(method, "progress"))
+        progress_show(json_get_string(params, "phase", ""), json_get_int(params, "bytes_done", 0),
+                      json_get_int(params, "bytes_total", 0));
+}
+
+static int migrate(const char *job, const char *node, gboolean as_json)
+{
+    g_autoptr(Json) result = NULL;
+    int status;
+
+    result = client_call_notified("job.migrate", json_set_string(client_job(job), "node", node), on_progress, NULL, &status);
+    progress_clear();
+    if (!result)
+        return status;
+    if (as_json) {
+        client_print_json(result);
+    } else if (json_get_bool(result, "there", FALSE)) {
+        printf("Job %s is on %s already.\n", job, json_get_string(result, "to", node));
+    } else {
+        g_autofree char *line = migrated_line(result);
+
+        printf("Job %s moved from %s.\n", job, line);
+    }
+    return 0;
+}
+
+int cmd_migrate(int argc, char **argv)
+{
+    gboolean as_json = FALSE;
+    const GOptionEntry options[] = { OPTION_JSON(&as_json), { NULL } };
+
+    return client_words(&argc, &argv, options, 2, 2) ? migrate(argv[1], argv[2], as_json) : 2;
+}
+
+int cmd_home(int argc, char **argv)
+{
+    gboolean as_json = FALSE;
+    const GOptionEntry options[] = { OPTION_JSON(&as_json), { NULL } };
+
+    return client_words(&argc, &argv, options, 1, 1) ? migrate(argv[1], "home", as_json) : 2;
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* cmd-nodes.c - sojourn nodes and node: who is in the cluster, and all about one of them */
+#include "client.h"
+#include "cmd.h"
+#include "fields.h"
+#include "table.h"
+
+static void add_row(Table *table, Json *node)
+{
+    g_autofree char *total = client_size(json_get_int(node, "memory_total_bytes", 0));
+    g_autofree char *free = client_size(json_get_int(node, "memory_free_bytes", 0));
+    gboolean known = json_has(node, "cpus");
+
+    table_take(table, g_strconcat(json_get_string(node, "name", "?"), json_get_bool(node, "self", FALSE) ? " *" : "", NULL));
+    table_cell(table, json_get_string(node, "address", NULL));
+    table_cell(table, json_get_string(node, "state", NULL));
+    table_cell(table, json_get_string(node, "accel", NULL));
+    table_take(table, known ? g_strdup_printf("%" G_GINT64_FORMAT, json_get_int(node, "cpus", 0)) : NULL);
+    table_take(table, known ? g_strdup_printf("%.2f", json_get_double(node, "load", 0)) : NULL);
+    table_take(table, known ? g_strdup_printf("%s of %s", free, total) : NULL);
+    table_take(table, known ? g_strdup_printf("%" G_GINT64_FORMAT, json_get_int(node, "jobs", 0)) : NULL);
+}
+
+int cmd_nodes(int argc, char **argv)
+{
+    gboolean as_json = FALSE;
+    const GOptionEntry options[] = { OPTION_JSON(&as_json), { NULL } };
+    g_autoptr(Json) nodes = NULL;
+    Table *table;
+    int status;
+
+    if (!client_words(&argc, &argv, options, 0, 0))
+        return 2;
+    nodes = client_call("node.list", NULL, 30000, &status);
+    if (!nodes)
+        return status;
+    if (as_json) {
+        client_print_json(nodes);
+        return 0;
+    }
+    table = table_new("Name", "Address", "State", "Accel", "CPUs", "Load", "Memory free", "Jobs", NULL);
+    for (guint i = 0; i < json_length(nodes); i++)
+        add_row(table, json_at(nodes, i));
+    table_print(table);
+    return 0;
+}
+
+static const Field fields[] = {
+    { "Name", "name", FIELD_TEXT, NULL },
+    { "Address", "address", FIELD_TEXT, NULL },
+    { "State", "state", FIELD_TEXT, NULL },
+    { "Acceleration", "accel", FIELD_TEXT, NULL },
+    { "Because", "accel_why", FIELD_TEXT, NULL },
+    { "Machine", "machine", FIELD_TEXT, NULL },
+    { "CPU model", "cpu_model", FIELD_TEXT, NULL },
+    { "QEMU", "qemu", FIELD_TEXT, NULL },
+    { "Version", "version", FIELD_TEXT, NULL },
+    { "Image", "image", FIELD_TEXT, NULL },
+    { "Image i686", "image_i686", FIELD_TEXT, NULL },
+    { "CPUs", "cpus", FIELD_NUMBER, NULL },
+    { "Speed", "speed", FIELD_NUMBER, NULL },
+    { "TSC", "tsc_khz", FIELD_NUMBER, "kHz" },
+    { "Load", "load", FIELD_DECIMAL, NULL },
+    { "Memory", "memory_total_bytes", FIELD_SIZE, NULL },
+    { "Memory free", "memory_free_bytes", FIELD_SIZE, NULL },
+    { "Jobs", "jobs", FIELD_NUMBER, NULL },
+    { "Run directory", "run_dir", FIELD_TEXT, NULL },
+    { "State directory", "state_dir", FIELD_TEXT, NULL },
+    { NULL, NULL, FIELD_TEXT, NULL }
+};
+
+int cmd_node(int argc, char **argv)
+{
+    gboolean as_json = FALSE;
+    const GOptionEntry options[] = { OPTION_JSON(&as_json), { NULL } };
+    g_autoptr(Json) node = NULL;
+    int status;
+
+    if (!client_words(&argc, &argv, options, 0, 1))
+        return 2;
+    node = client_call("node.show", argc > 1 ? json_set_string(json_object(), "node", argv[1]) : NULL, 30000, &status);
+    if (!node)
+        return status;
+    if (as_json)
+        client_print_json(node);
+    else
+        fields_print(node, fields);
+    return 0;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* main.c - sojourn: the table of commands, and which one is meant */
+#include "cmd.h"
+#include "common/log.h"
+#include "shell.h"
+
+#include <locale.h>
+
+const Command commands[] = {
+    { "run", "[OPTION]... [--] PROGRAM [ARG]...", "run a program as a job", cmd_run },
+    { "list", "[--json]", "show jobs", cmd_list },
+    { "show", "[--json] JOB", "show all about a job", cmd_show },
+    { "why", "[--json] JOB NODE", "tell why a job cannot move to a node", cmd_why },
+    { "wait", "[--json] [--status] JOB", "wait until a job ends", cmd_wait },
+    { "kill", "[-SIGNAL] JOB...", "send jobs a signal", cmd_kill },
+    { "migrate", "[--json] JOB NODE|home|best", "move a job to another node", cmd_migrate },
+    { "home", "[--json] JOB", "bring a job home", cmd_home },
+    { "lock", "JOB", "keep a job where it is", cmd_lock },
+    { "unlock", "JOB", "let a job move again", cmd_unlock },
+    { "suspend", "JOB", "freeze a job", cmd_suspend },
+    { "resume", "JOB", "let a frozen job go on", cmd_resume },
+    { "nodes", "[--json]", "show the cluster's nodes", cmd_nodes },
+    { "node", "[--json] [NODE]", "show all about a node (this one)", cmd_node },
+    { "cluster", "init|token|join|members|remove [ARG]...", "make a cluster, let nodes in and out", cmd_cluster },
+    { "doctor", "[--json]", "tell what this node can do, and what it lacks", cmd_doctor },
+    { "help", "[COMMAND]", "explain a command", cmd_help },
+    { "version", "[--json]", "print the version", cmd_version },
+    { NULL, NULL, NULL, NULL }
+};
+
+const Command *command_find(const char *name)
+{
+    for (const Command *command = commands; command->name; command++)
+        if (g_str_equal(command->name, name))
+            return command;
+    return NULL;
+}
+
+int command_run(int argc, char **argv)
+{
+    const Command *command = command_find(argv[0]);
+
+    if (command) {
+        g_autofree char *program = g_strconcat("sojourn ", argv[0], NULL);
+
+        g_set_prgname(program);
+        return command->run(argc, argv);
+    }
+    log_error("There is no command \"%s\"; \"sojourn help\" shows them all", argv[0]);
+    return 2;
+}
+
+int main(int argc, char **argv)
+{
+    static char help[] = "help", version[] = "version";
+
+    setlocale(LC_ALL, "");
+    log_init("sojourn");
+    if (argc < 2)
+        return shell_run();
+    if (g_str_equal(argv[1], "--help") || g_str_equal(argv[1], "-h"))
+        return command_run(1, (char *[]){ help, NULL });
+    if (g_str_equal(argv[1], "--version") || g_str_equal(argv[1], "-V"))
+        return command_run(1, (char *[]){ version, NULL });
+    return command_run(argc - 1, argv + 1);
+}

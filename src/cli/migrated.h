@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* migrated.h - a migration's figures in words */
+#pragma once
+
+#include "common/json.h"
+
+/* "node1 to node2 in 512 ms, standing still for 8 ms, 20 MiB sent" (g_free). */
+char *migrated_line(Json *migration);
