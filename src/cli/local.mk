@@ -1,5 +1,5 @@
 # sojourn: the commands
-EXTRA_PROGRAMS += sojourn
+bin_PROGRAMS += sojourn
 sojourn_SOURCES = \
 	src/cli/client.c src/cli/client.h \
 	src/cli/cmd.h \
