@@ -200,7 +200,7 @@ static void pass(GateSource *gate, const LvHeader *header, const GByteArray *bod
 
     gate->open = FALSE;
     gate->finishing = FALSE;
-    gate->complete = header->procedure == LV_FINISH3_PARAMS;
+    gate->complete |= header->procedure == LV_FINISH3_PARAMS;
     if (gate->client)
         lv_conn_send(gate->client, header, body);
     if (moved && gate->events->finished)

@@ -32,3 +32,13 @@ UNIT_TESTS += test-guest-xml
 test_guest_xml_SOURCES = tests/unit/test-guest-xml.c
 test_guest_xml_LDADD = $(HYPERVISOR_LIBS) $(UNIT_LDADD)
 EXTRA_DIST += tests/data
+
+# Both gates between two real libvirtds; root becomes nobody for it
+UNIT_TESTS += test-gate-live
+test_gate_live_SOURCES = tests/hypervisor/test-gate-live.c
+test_gate_live_CFLAGS = $(AM_CFLAGS) $(LIBVIRT_CFLAGS)
+test_gate_live_LDADD = $(HYPERVISOR_LIBS) $(UNIT_LDADD)
+
+UNIT_TESTS += test-gate
+test_gate_SOURCES = tests/unit/test-gate.c
+test_gate_LDADD = $(HYPERVISOR_LIBS) $(UNIT_LDADD)
