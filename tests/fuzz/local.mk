@@ -26,11 +26,9 @@ FUZZ_TARGETS += fuzz-link
 fuzz_link_SOURCES = tests/fuzz/fuzz-link.c $(LINK_SOURCES) $(FUZZ_DRIVER)
 fuzz_link_LDFLAGS = $(FUZZ_LINK)
 
-fuzz_wire_LDFLAGS = $(FUZZ_LDFLAGS)
-
 FUZZ_TARGETS += fuzz-gate
 fuzz_gate_SOURCES = tests/fuzz/fuzz-gate.c src/hypervisor/gate.c src/hypervisor/gate-cookie.c \
 	src/hypervisor/gate-source.c src/hypervisor/libvirt-rpc.c src/hypervisor/xdr.c src/common/error.c \
 	$(FUZZ_DRIVER)
-fuzz_gate_LDFLAGS = $(FUZZ_LDFLAGS)
+fuzz_gate_LDFLAGS = $(FUZZ_LINK)
 fuzz_gate_LDADD = $(GLIB_LIBS)

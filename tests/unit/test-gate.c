@@ -749,6 +749,11 @@ static void on_unsure(GateSource *source, const char *text, gpointer user)
     rig->reason = g_strdup(text);
 }
 
+static void on_moved(GateSource *source, gpointer user)
+{
+    ((Rig *)user)->finished++;
+}
+
 static void on_source_ended(GateSource *source, const char *reason, gboolean violation, gpointer user)
 {
     Rig *rig = user;
@@ -760,7 +765,7 @@ static void on_source_ended(GateSource *source, const char *reason, gboolean vio
     g_clear_pointer(&rig->source, gate_source_free);
 }
 
-static const GateSourceEvents source_events = { on_unsure, on_source_ended };
+static const GateSourceEvents source_events = { on_unsure, on_moved, on_source_ended };
 
 static void source_open(Rig *rig)
 {
@@ -798,6 +803,7 @@ static void test_source_success(void)
     libvirtd_says(&rig, &header, LV_OK, answer_body(TRUE, NULL, NAME, LAST_COOKIE));
     drop(expect(rig.peer, LV_FINISH3_PARAMS, LV_REPLY, LV_OK, NULL));
     g_assert_cmpuint(rig.unsure, ==, 0);
+    g_assert_cmpuint(rig.finished, ==, 1);
     close(rig.libvirtd);
     rig.libvirtd = -1;
     settle();
