@@ -36,7 +36,8 @@ typedef struct {
     const char *cmdline;       /* what the kernel must be told */
 } Machine;
 
-/* reboot=t: a triple fault is the only way out of a microvm. acpi=off: do not even look for tables. */
+/* reboot=t: a triple fault is the only way out of a microvm. acpi=off: do not even look for tables. Under TCG the guest sees
+ * the host's own TSC and would have to measure its rate against the PIT, which goes wrong on a busy machine: it is told. */
 static const Machine machines[] = {
     {"microvm", "microvm", "", "<address type='virtio-mmio'/>",
      "console=ttyS0 panic=-1 reboot=t acpi=off"},
@@ -243,7 +244,9 @@ static void set_os(GVirConfigDomain *domain, const GuestSpec *spec, const Machin
 {
     g_autoptr(GVirConfigDomainOs) os = gvir_config_domain_os_new();
     g_autofree char *extra = g_utf8_make_valid(spec->cmdline ? spec->cmdline : "", -1);
-    g_autofree char *cmdline = g_strdup_printf("%s%s%s", machine->cmdline, *extra ? " " : "", extra);
+    gboolean known = spec->tsc_khz && g_str_equal(spec->accel, "tcg");
+    g_autofree char *tsc = known ? g_strdup_printf(" tsc_early_khz=%" G_GUINT64_FORMAT, spec->tsc_khz) : g_strdup("");
+    g_autofree char *cmdline = g_strdup_printf("%s%s%s%s", machine->cmdline, tsc, *extra ? " " : "", extra);
 
     gvir_config_domain_os_set_os_type(os, GVIR_CONFIG_DOMAIN_OS_TYPE_HVM);
     gvir_config_domain_os_set_arch(os, "x86_64"); /* one QEMU runs both kernels */

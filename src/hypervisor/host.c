@@ -15,7 +15,7 @@
 #define HAVE_TSC 1
 #endif
 
-#define MEASURE_US 20000
+#define MEASURE_US 50000
 
 /* A cluster uses one CPU model. TCG emulates every node's the same, and 7.2 does AVX badly. */
 #define TCG_LEVEL 2

@@ -12,7 +12,7 @@ typedef struct {
     guint cpu_level;           /* 1 to 4: x86-64-v1 to v4 of the host's CPU */
 } HostFacts;
 
-/* Fills facts; runs `QEMU --version` once and measures for at most 50 ms: call it before the main loop. */
+/* Fills facts; runs `QEMU --version` once and measures for 50 ms: call it before the main loop. */
 void host_facts(const Conf *conf, HostFacts *ret_facts);
 void host_facts_clear(HostFacts *facts);
 

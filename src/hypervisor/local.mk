@@ -42,3 +42,11 @@ test_gate_live_LDADD = $(HYPERVISOR_LIBS) $(UNIT_LDADD)
 UNIT_TESTS += test-gate
 test_gate_SOURCES = tests/unit/test-gate.c
 test_gate_LDADD = $(HYPERVISOR_LIBS) $(UNIT_LDADD)
+
+UNIT_TESTS += test-kvm
+test_kvm_SOURCES = tests/unit/test-kvm.c
+test_kvm_LDADD = $(HYPERVISOR_LIBS) $(UNIT_LDADD)
+
+UNIT_TESTS += test-libvirtd
+test_libvirtd_SOURCES = tests/unit/test-libvirtd.c
+test_libvirtd_LDADD = $(HYPERVISOR_LIBS) $(UNIT_LDADD)

@@ -17,6 +17,7 @@ static const GuestSpec base = {
     .kernel = "/usr/share/sojourn/images/x86_64/vmlinux",
     .initramfs = "/usr/share/sojourn/images/x86_64/initramfs",
     .cmdline = "quiet",
+    .tsc_khz = 2100000,
     .channel_path = "/run/sojourn/ch/6f1d2c3b.3",
     .console_path = "/run/sojourn/log/6f1d2c3b-0a9e-4c5d-8b7a-112233445566.console",
     .description = "{\"name\":\"a<b>&'c'\",\"command\":[\"sh\",\"-c\",\"echo \\\"x\\\"\"]}",
@@ -48,6 +49,7 @@ static void test_golden(void)
     spec.accel = "tcg";
     spec.cpu_model = "";
     spec.cmdline = spec.description = NULL;
+    spec.tsc_khz = 0;
     compare("guest-pc-tcg.xml", &spec);
     spec.arch = "i686";
     compare("guest-pc-i686.xml", &spec);
