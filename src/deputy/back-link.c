@@ -210,6 +210,7 @@ static void from_guest(Back *back, const void *data, gsize size)
         back_fail(back, 128 + SIGKILL, "the guest said something that cannot be: the job was ended");
         return;
     }
+    log_debug("the guest says %s", wire_name(message.type));
     if (take_message(back, &message)) {
         if (message.type == WIRE_OUTPUT)
             output_to_front(back, &message);

@@ -28,6 +28,7 @@
 
 void back_mark(Back *back, PairMark mark)
 {
+    log_debug("%s", timings_name(mark));
     if (back->setup->options->timings && !back->front_gone)
         timings_send(back->setup->pair, mark);
 }
@@ -100,7 +101,7 @@ static void leave_the_front(const BackSetup *setup)
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     signal(SIGPIPE, SIG_IGN);
-    for (int fd = 0; fd <= 2; fd++)
+    for (int fd = 0; fd <= (g_getenv("SOJOURN_DEBUG") ? 1 : 2); fd++)
         dup2(null, fd);
     if (null > 2)
         close(null);

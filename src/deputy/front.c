@@ -29,6 +29,7 @@
 #include <unistd.h>
 
 #define LOOK_AGAIN_MS 150       /* whose turn is it at the terminal? */
+#define LET_GO_MS 50
 #define LOST_STATUS (128 + SIGKILL)
 
 static const char other_half_lost[] = "the deputy's other half ended unexpectedly: the job is lost";
@@ -45,6 +46,7 @@ typedef struct {
     guint64 inherited_blocked;  /* signals, as in START */
     guint64 passed_on;          /* signals that the guest got from us */
     guint64 early;              /* signals that wait for STARTED */
+    guint leaving;              /* streams whose descriptors are to be let go of, by 1 << stream */
     guint8 key;                 /* the last INTR or QUIT character typed, 0: none */
     int detached;               /* where the parent waits for the job's id; -1: nobody does */
     gboolean started, exited, done;
@@ -184,17 +186,26 @@ static void report_taken(Front *front, WireStream stream)
         to_guest(front, &(WireMessage) { .type = WIRE_TAKEN, .taken = { (guint8) stream, (guint32) taken } });
 }
 
-/* The home's own descriptor of a stream that has ended for the program must not keep a pipe open either. */
+/* The front's own descriptor of a stream that has ended for the program must not keep a pipe open either; but not at once:
+ * mostly the program has ended altogether, and the front may have something to say. */
 static void let_go(Front *front, WireStream stream)
 {
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-    if (null < 0 || stream == WIRE_TTY)
+    if (null < 0)
         return;
     dup2(null, (int) stream);
     if (stream == WIRE_STDOUT && front->kinds[2] == WIRE_PIPE && front->outputs[WIRE_STDERR].fd < 0)
         dup2(null, STDERR_FILENO);
     close(null);
+}
+
+static void let_all_go(Front *front)
+{
+    for (int stream = 0; stream < WIRE_TTY; stream++)
+        if (front->leaving & (1u << stream))
+            let_go(front, (WireStream) stream);
+    front->leaving = 0;
 }
 
 /* The program can only be told EPIPE; that its output was lost must not look like success. */
@@ -224,7 +235,7 @@ static void write_out(Front *front, WireStream stream)
         to_guest(front, &(WireMessage) { .type = WIRE_OUTPUT_BROKEN, .stream = (guint8) stream });
     }
     if (output->fd < 0 && output->ending)
-        let_go(front, stream);
+        front->leaving |= 1u << stream;
     report_taken(front, stream);
 }
 
@@ -279,7 +290,7 @@ static void take_message(Front *front, const WireMessage *message)
         break;
     case WIRE_INPUT_BROKEN:
         stream_input_close(&front->input);
-        let_go(front, WIRE_STDIN);
+        front->leaving |= 1u << WIRE_STDIN;
         break;
     case WIRE_TAKEN:
         front->input.window = MIN(front->input.window + message->taken.bytes, WIRE_WINDOW);
@@ -437,7 +448,10 @@ static void loop_once(Front *front)
         fds[3 + stream] = (struct pollfd) { .fd = stream_output_pending(&front->outputs[stream])
                                                       ? front->outputs[stream].fd : -1,
                                             .events = POLLOUT };
-    if (poll(fds, G_N_ELEMENTS(fds), again ? LOOK_AGAIN_MS : -1) < 0)
+    int ready = poll(fds, G_N_ELEMENTS(fds), front->leaving ? LET_GO_MS : again ? LOOK_AGAIN_MS : -1);
+    if (ready == 0)
+        let_all_go(front);
+    if (ready <= 0)
         return;
 
     if (fds[1].revents)

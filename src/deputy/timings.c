@@ -14,6 +14,11 @@ static const char *const names[] = {
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(names) == PAIR_MARKS);
 
+const char *timings_name(PairMark mark)
+{
+    return names[mark];
+}
+
 void timings_mark(Timings *timings, PairMark mark)
 {
     if (!timings->us[mark])

@@ -8,6 +8,9 @@ typedef struct {
     guint64 us[PAIR_MARKS];     /* CLOCK_MONOTONIC; 0: not yet */
 } Timings;
 
+/* "agent ready" */
+const char *timings_name(PairMark mark);
+
 /* It is happening now; only the first time counts. */
 void timings_mark(Timings *timings, PairMark mark);
 
