@@ -25,3 +25,10 @@ sojourn_SOURCES = \
 	$(NULL)
 sojourn_CFLAGS = $(AM_CFLAGS) $(READLINE_CFLAGS)
 sojourn_LDADD = $(DEPUTY_LIBS) $(COMMON_LIBS) $(READLINE_LIBS)
+
+# The rig is scripts/rig in the tree, and sojourn-rig where it is installed
+EXTRA_DIST += scripts/rig
+bin_SCRIPTS = sojourn-rig
+CLEANFILES += sojourn-rig
+sojourn-rig: $(top_srcdir)/scripts/rig
+	$(AM_V_GEN)cp $(top_srcdir)/scripts/rig $@ && chmod +x $@
