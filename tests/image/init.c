@@ -30,14 +30,20 @@ static long now(clockid_t id) {
     return ts.tv_sec * 1000 + ts.tv_nsec / MS;
 }
 
-/* How long twenty sleeps of a millisecond take: 20 ticks of 4 ms, and some, if timers are as coarse as ticks. */
+/* How long twenty sleeps of a millisecond take at best: 20 ticks of 4 ms if timers are as coarse as ticks. */
 static long sleep_20_ms(void) {
     struct timespec ms = {.tv_nsec = MS};
-    long start = now(CLOCK_MONOTONIC);
+    long best = 1000;
 
-    for (int i = 0; i < 20; i++)
-        nanosleep(&ms, NULL);
-    return now(CLOCK_MONOTONIC) - start;
+    for (int turn = 0; turn < 10 && best >= 60; turn++) {
+        long start = now(CLOCK_MONOTONIC), took;
+
+        for (int i = 0; i < 20; i++)
+            nanosleep(&ms, NULL);
+        took = now(CLOCK_MONOTONIC) - start;
+        best = took < best ? took : best;
+    }
+    return best;
 }
 
 static int run_program(void) {
@@ -65,6 +71,7 @@ int main(int argc, char **argv) {
         return 42;
     }
     setvbuf(stdout, NULL, _IOLBF, 0);
+    printf("\n"); /* the firmware may have left half a line */
     ms = now(CLOCK_MONOTONIC);
     snprintf(wanted, sizeof wanted, "%s", getenv("machine") ? getenv("machine") : "");
     ok(getpid() == 1, "is process 1");
