@@ -10,6 +10,7 @@
 #include "console.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <sys/mount.h>
@@ -97,12 +98,13 @@ void mounts_prepare(void)
     umask(before);
 }
 
-int mounts_home(int fuse, bool read_only)
+int mounts_home(int fuse, uint32_t root_dev, bool read_only)
 {
-    char options[100];
+    char options[150];
 
-    /* nosuid: who is root here is not root at home. */
-    snprintf(options, sizeof options, "fd=%d,rootmode=40755,user_id=0,group_id=0,allow_other", fuse);
+    /* The home's file systems keep their device numbers (docs/kernel.md). nosuid: who is root here is not root at home. */
+    snprintf(options, sizeof options, "fd=%d,rootmode=40755,user_id=0,group_id=0,allow_other,auto_submounts,"
+             "server_dev=%" PRIu32, fuse, root_dev);
     return mount("home", JOB_ROOT, "fuse.sojourn", MS_NOSUID | MS_NODEV | (read_only ? MS_RDONLY : 0), options);
 }
 

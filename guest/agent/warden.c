@@ -225,7 +225,7 @@ static int job_start(Job *job)
     }
     job->reports = reports[0];
     program.report = reports[1];
-    if (mounts_home(job->fuse, start->flags & WIRE_READ_ONLY) < 0) {
+    if (mounts_home(job->fuse, start->root_dev, start->flags & WIRE_READ_ONLY) < 0) {
         fail(job, WIRE_STAGE_FILES, errno, "the guest cannot mount the home's files");
         return -1;
     }

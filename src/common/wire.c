@@ -266,6 +266,7 @@ static void code_start(Coder *coder, WireStart *start)
     code_u64(coder, &start->ignored);
     code_u64(coder, &start->blocked);
     code_u64(coder, &start->memory_bytes);
+    code_u32(coder, &start->root_dev);
 }
 
 static void code_sig(Coder *coder, int32_t *sig)

@@ -25,6 +25,12 @@ static void hollow_attr(const FilesInode *inode, struct fuse_attr *attr)
     }
 }
 
+/* The kernel's 32-bit device number, as FUSE wants it. */
+static guint32 device(guint32 major, guint32 minor)
+{
+    return (minor & 0xff) | major << 8 | (minor & ~0xffu) << 12;
+}
+
 void files_fill_attr(const Files *files, const FilesInode *inode, const struct statx *stx,
                      struct fuse_attr *attr)
 {
@@ -42,9 +48,7 @@ void files_fill_attr(const Files *files, const FilesInode *inode, const struct s
         .nlink = stx->stx_nlink,
         .uid = stx->stx_uid,
         .gid = stx->stx_gid,
-        /* the kernel's 32-bit device number, as FUSE wants it */
-        .rdev = (stx->stx_rdev_minor & 0xff) | stx->stx_rdev_major << 8 |
-                (stx->stx_rdev_minor & ~0xffu) << 12,
+        .rdev = device(stx->stx_rdev_major, stx->stx_rdev_minor),
         .blksize = stx->stx_blksize,
     };
     if (inode->hollow)
@@ -66,8 +70,11 @@ void files_fill_entry(const Files *files, const FilesInode *parent, const FilesI
     split_timeout(files, &out->entry_valid, &out->entry_valid_nsec);
     split_timeout(files, &out->attr_valid, &out->attr_valid_nsec);
     files_fill_attr(files, inode, stx, &out->attr);
-    if (files->submounts && parent && inode->dev != parent->dev && S_ISDIR(inode->type))
+    if (files->submounts && parent && S_ISDIR(inode->type) &&
+        (inode->dev != parent->dev || inode->mount != parent->mount)) {
         out->attr.flags |= FUSE_ATTR_SUBMOUNT;
+        out->attr.rdev = device(stx->stx_dev_major, stx->stx_dev_minor);
+    }
 }
 
 static void reply_attr(fuse_req_t req, FilesInode *inode, const struct statx *stx)

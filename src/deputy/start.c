@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 G_STATIC_ASSERT(RLIM_NLIMITS == WIRE_RLIMITS);
@@ -63,6 +64,16 @@ static void collect_identity(WireStart *start, guint32 **groups)
     start->sid = getsid(0);
 }
 
+/* A device number as FUSE and the kernel have it in 32 bits. */
+static guint32 root_device(const char *root)
+{
+    struct stat st;
+
+    if (stat(root ? root : "/", &st) < 0)
+        return 0;
+    return (minor(st.st_dev) & 0xff) | major(st.st_dev) << 8 | (minor(st.st_dev) & ~0xffu) << 12;
+}
+
 static WireStrings strings(char **items)
 {
     return (WireStrings) { g_strv_length(items), items };
@@ -95,6 +106,7 @@ GBytes *start_new(const RunOptions *options, const Terminal *terminal, const gui
     start->realtime_ns = (guint64) g_get_real_time() * 1000;
     start->flags = (options->linger ? WIRE_LINGER : 0) | (options->read_only ? WIRE_READ_ONLY : 0);
     start->memory_bytes = options->memory_bytes;
+    start->root_dev = root_device(options->root);
     signals_inherited(&start->ignored, &start->blocked);
 
     void *bytes = wire_encode_new(&message, &size);
