@@ -6,8 +6,7 @@
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build=${SOJOURN_BUILD:-$top/build}
 export SOJOURN_BUILD=$build
-export PATH=$build:$PATH
-rig() { "$top/scripts/rig" "$@"; }  # not by PATH: that folder has a "test"
+export PATH=$build:$top/scripts:$PATH
 work=$(mktemp -d "${TMPDIR:-/tmp}/sojourn-test.XXXXXX")
 chmod 755 "$work"
 cleanups=()

@@ -35,8 +35,9 @@ typedef struct {
 /* Copies from conf what it needs (name, address, listen, port, state_dir); does nothing yet. */
 Cluster *cluster_new(const Conf *conf, const ClusterEvents *events, gpointer user);
 
-/* Loads what is in STATE_DIR/cluster, and when there is a cluster listens and calls the others.
- * FALSE with a sentence when what is there cannot be used or the port cannot be had. */
+/* Loads what is in STATE_DIR/cluster, and when there is a cluster calls the others and listens.
+ * FALSE with a sentence when what is there cannot be used, or when the port cannot be had: then it
+ * is tried again every few seconds, and the cluster is there apart from that. */
 gboolean cluster_start(Cluster *cluster, GError **error);
 
 /* Stops at once; calls under way fail with SJ_ERROR_GONE before it returns or soon after. */
@@ -67,6 +68,10 @@ gboolean cluster_join_finish(GAsyncResult *result, GError **error);
 /* Takes a node out of the cluster: its certificate is revoked, its connections are cut. Only at
  * the authority's node, and not that one itself. */
 gboolean cluster_remove(Cluster *cluster, const char *node, GError **error);
+
+/* Asks the authority for a new certificate now. Happens by itself when a third of the validity is
+ * left. */
+void cluster_renew(Cluster *cluster);
 
 /* Calls a node, this one included; also while the connection is being made again (see
  * peers_call). answer may be NULL. */

@@ -2,14 +2,20 @@
 # tls-session.c speaks TLS with them.
 noinst_LIBRARIES += libcluster.a
 libcluster_a_SOURCES = \
+	src/cluster/admission.c \
+	src/cluster/authority.c src/cluster/authority.h \
+	src/cluster/cluster.c src/cluster/cluster.h src/cluster/cluster-private.h \
+	src/cluster/keyring.c src/cluster/keyring.h \
+	src/cluster/members.c src/cluster/members.h \
+	src/cluster/peer.c src/cluster/peer.h \
 	src/cluster/tls.c src/cluster/tls.h \
 	src/cluster/tls-connection.c src/cluster/tls-connection.h \
 	src/cluster/tls-dial.c \
 	src/cluster/tls-identity.c src/cluster/tls-identity.h \
 	src/cluster/tls-listen.c \
 	src/cluster/tls-session.c src/cluster/tls-session.h \
+	src/cluster/token.c src/cluster/token.h \
 	src/cluster/x509.c src/cluster/x509.h \
-	src/cluster/cluster.h src/cluster/peer.h \
 	$(NULL)
 libcluster_a_CFLAGS = $(AM_CFLAGS) $(GNUTLS_CFLAGS)
 CLUSTER_LIBS = libcluster.a $(COMMON_LIBS) $(GNUTLS_LIBS)

@@ -26,6 +26,9 @@ typedef struct {
 /* self is this node's name: calls to it go round a socket pair and arrive at `called` like all
  * others. */
 Peers *peers_new(TlsIdentity *identity, const char *self, const PeerEvents *events, gpointer user);
+
+/* Calls under way are answered with SJ_ERROR_GONE before it returns; what those answers call is
+ * dropped. */
 void peers_free(Peers *peers);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Peers, peers_free)
 

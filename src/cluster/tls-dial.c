@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <netdb.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -22,12 +23,10 @@ typedef struct {
     char *preamble;
     char *purpose;
     gint64 deadline;
-} Dial;
-
-typedef struct {
+    pthread_mutex_t mutex; /* for what comes below: the result */
     int fd;
     char *node;
-} Dialled;
+} Dial;
 
 static void dial_free(gpointer data)
 {
@@ -40,17 +39,27 @@ static void dial_free(gpointer data)
     g_free(dial->subject);
     g_free(dial->preamble);
     g_free(dial->purpose);
+    g_free(dial->node);
+    if (dial->fd >= 0)
+        close(dial->fd);
+    pthread_mutex_destroy(&dial->mutex);
     g_free(dial);
 }
 
-static void dialled_free(gpointer data)
+/* The thread's last act on dial: hands over the plain end (-1: error, taken over). */
+static void dial_return(GTask *task, int fd, const char *node, GError *error)
 {
-    Dialled *dialled = data;
+    Dial *dial = g_task_get_task_data(task);
 
-    if (dialled->fd >= 0)
-        close(dialled->fd);
-    g_free(dialled->node);
-    g_free(dialled);
+    g_prefix_error(&error, "cannot connect to %s: ", dial->subject);
+    pthread_mutex_lock(&dial->mutex);
+    dial->fd = fd;
+    dial->node = g_strdup(node);
+    pthread_mutex_unlock(&dial->mutex);
+    if (error)
+        g_task_return_error(task, error);
+    else
+        g_task_return_boolean(task, TRUE);
 }
 
 /* Connects to one address; the socket, or -1 with errno. */
@@ -142,7 +151,6 @@ static gpointer dial_thread(gpointer data)
     g_autoptr(TlsConnection) connection = NULL;
     TlsEntry *entry = NULL;
     GError *error = NULL;
-    Dialled *dialled;
     int socket, pair[2];
 
     tls_block_signals();
@@ -158,13 +166,10 @@ static gpointer dial_thread(gpointer data)
         }
     }
     if (!entry) {
-        g_prefix_error(&error, "cannot connect to %s: ", dial->subject);
-        g_task_return_error(task, error);
+        dial_return(task, -1, NULL, error);
         return NULL;
     }
-    dialled = g_new(Dialled, 1);
-    *dialled = (Dialled){pair[0], g_strdup(tls_connection_peer(connection))};
-    g_task_return_pointer(task, dialled, dialled_free);
+    dial_return(task, pair[0], tls_connection_peer(connection), NULL);
     g_clear_object(&task);
     tls_connection_pump(connection, pair[1], tls_entry_counter(entry));
     tls_identity_leave(identity, entry);
@@ -186,6 +191,8 @@ void tls_dial(TlsIdentity *identity, const char *address, guint port, const char
     GError *error = NULL;
     GThread *thread = NULL;
 
+    pthread_mutex_init(&dial->mutex, NULL);
+    dial->fd = -1;
     dial->identity = tls_identity_ref(identity);
     dial->address = g_strdup(address);
     dial->port = port;
@@ -212,15 +219,20 @@ void tls_dial(TlsIdentity *identity, const char *address, guint port, const char
 
 int tls_dial_finish(GAsyncResult *result, char **ret_node, GError **error)
 {
-    Dialled *dialled = g_task_propagate_pointer(G_TASK(result), error);
-    int fd;
+    Dial *dial = g_task_get_task_data(G_TASK(result));
+    int fd = -1;
 
-    if (!dialled)
+    if (!dial) { /* a task that failed before there was anything to dial */
+        g_task_propagate_boolean(G_TASK(result), error);
         return -1;
-    fd = dialled->fd;
-    dialled->fd = -1;
-    if (ret_node)
-        *ret_node = g_steal_pointer(&dialled->node);
-    dialled_free(dialled);
+    }
+    pthread_mutex_lock(&dial->mutex);
+    if (g_task_propagate_boolean(G_TASK(result), error)) {
+        fd = dial->fd;
+        dial->fd = -1;
+        if (ret_node)
+            *ret_node = g_steal_pointer(&dial->node);
+    }
+    pthread_mutex_unlock(&dial->mutex);
     return fd;
 }

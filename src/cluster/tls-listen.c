@@ -154,9 +154,9 @@ static Verdict ask(TlsAccept *accept)
     atomic_fetch_add(&accept->references, 1);
     g_source_set_priority(source, G_PRIORITY_DEFAULT);
     g_source_set_callback(source, deliver, accept, NULL);
+    pthread_mutex_lock(&accept->mutex); /* what was written until now is seen by who locks next */
     g_source_attach(source, accept->listener->context);
     g_source_unref(source);
-    pthread_mutex_lock(&accept->mutex);
     while (accept->verdict == WAITING &&
            pthread_cond_timedwait(&accept->answered, &accept->mutex, &until) == 0)
         ;

@@ -29,6 +29,15 @@ test_wire_LDADD = $(UNIT_LDADD)
 UNIT_TESTS += test-tls
 test_tls_SOURCES = tests/unit/test-tls.c
 test_tls_LDADD = $(CLUSTER_LIBS)
+
+UNIT_TESTS += test-authority
+test_authority_SOURCES = tests/unit/test-authority.c
+test_authority_LDADD = $(CLUSTER_LIBS)
+
+UNIT_TESTS += test-members
+test_members_SOURCES = tests/unit/test-members.c
+test_members_LDADD = $(CLUSTER_LIBS)
+EXTRA_DIST += tests/unit/tsan.supp
 UNIT_TESTS += test-frame
 test_frame_SOURCES = tests/unit/test-frame.c
 test_frame_LDADD = $(UNIT_LDADD)

@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* cluster.c - this node among the others: start and end, calls and connections, what is known */
+#include "cluster.h"
+
+#include <arpa/inet.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netdb.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "cluster-private.h"
+#include "common/error.h"
+#include "common/log.h"
+#include "x509.h"
+
+enum { LISTEN_AGAIN_S = 2, RENEWAL_S = 6 * 3600, REMOVAL_MS = 1000, TOKEN_S = 3600 };
+
+void cluster_tell(Cluster *cluster, const char *node)
+{
+    if (cluster->events.changed && !cluster->stopped)
+        cluster->events.changed(cluster, node, cluster->user);
+}
+
+static void source_clear(GSource **source)
+{
+    if (!*source)
+        return;
+    g_source_destroy(*source);
+    g_clear_pointer(source, g_source_unref);
+}
+
+static GSource *timer_add(guint seconds, GSourceFunc function, gpointer data)
+{
+    g_autoptr(GMainContext) context = g_main_context_ref_thread_default();
+    GSource *source = g_timeout_source_new(seconds * 1000);
+
+    g_source_set_callback(source, function, data, NULL);
+    g_source_attach(source, context);
+    return source;
+}
+
+/* ---- What comes from others ---- */
+
+static void called(const char *node, Rpc *rpc, RpcCall *call, const char *method, Json *params,
+                   gpointer user)
+{
+    Cluster *cluster = user;
+
+    if (g_str_has_prefix(method, "cluster."))
+        admission_called(cluster, node, call, method, params);
+    else if (!node || members_has_left(cluster->members, node))
+        rpc_fail_new(call, SJ_ERROR_DENIED, "only members of the cluster may call %s", method);
+    else
+        cluster->events.called(cluster, node, rpc, call, method, params, cluster->user);
+}
+
+/* Two nodes can call each other. */
+static void connected(const char *node, gboolean up, gpointer user)
+{
+    Cluster *cluster = user;
+    Json *where;
+
+    if (!up || !cluster->keyring)
+        return;
+    where = json_set_string(json_object(), "address", cluster_address(cluster));
+    peers_notify(cluster->peers, node, "cluster.address",
+                 json_set_int(where, "port", cluster_port(cluster)));
+    if (cluster->authority)
+        admission_push(cluster, node);
+    members_hurry(cluster->members, node);
+}
+
+static void accepted(TlsListener *listener, const char *node, Json *preamble, TlsAccept *accept,
+                     gpointer user)
+{
+    Cluster *cluster = user;
+    gboolean is_call = g_str_equal(json_get_string(preamble, "purpose", ""), "call");
+    int fd;
+
+    if (node ? members_has_left(cluster->members, node) : !is_call)
+        tls_refuse(accept, node ? "this node was taken out of the cluster"
+                                : "only members of the cluster may do that");
+    else if (!is_call)
+        cluster->events.opened(cluster, node, preamble, accept, cluster->user);
+    else if ((fd = tls_accept(accept, NULL)) >= 0)
+        peers_incoming(cluster->peers, node, fd);
+}
+
+static void member_changed(const char *node, gpointer user)
+{
+    Cluster *cluster = user;
+
+    if (members_has_left(cluster->members, node) && !cluster->authority)
+        tls_identity_cut(cluster->identity, node); /* the authority does so a little later */
+    cluster_tell(cluster, node);
+}
+
+/* ---- Start and end ---- */
+
+static void new_peers(Cluster *cluster, const char *self)
+{
+    static const PeerEvents events = {called, connected};
+
+    Peers *old = cluster->peers;
+
+    cluster->peers = peers_new(cluster->identity, self, &events, cluster);
+    peers_free(old);
+}
+
+static void new_members(Cluster *cluster)
+{
+    g_autofree char *file = g_build_filename(cluster->folder, "members.json", NULL);
+
+    members_free(cluster->members);
+    cluster->members = members_new(file, member_changed, cluster);
+}
+
+Cluster *cluster_new(const Conf *conf, const ClusterEvents *events, gpointer user)
+{
+    Cluster *cluster = g_new0(Cluster, 1);
+
+    cluster->references = 1;
+    cluster->name = g_strdup(conf->name);
+    cluster->address = g_strdup(conf->address ? conf->address : "");
+    cluster->listen = g_strdup(conf->listen);
+    cluster->port = conf->port;
+    cluster->folder = g_build_filename(conf->state_dir, "cluster", NULL);
+    cluster->events = *events;
+    cluster->user = user;
+    cluster->identity = tls_identity_new();
+    new_peers(cluster, cluster->name);
+    new_members(cluster);
+    return cluster;
+}
+
+void cluster_unref(Cluster *cluster)
+{
+    if (--cluster->references > 0)
+        return;
+    tls_identity_unref(cluster->identity);
+    g_free(cluster->name);
+    g_free(cluster->address);
+    g_free(cluster->listen);
+    g_free(cluster->folder);
+    g_free(cluster);
+}
+
+void cluster_free(Cluster *cluster)
+{
+    if (!cluster)
+        return;
+    cluster->stopped = TRUE;
+    source_clear(&cluster->renewal);
+    source_clear(&cluster->listening);
+    g_clear_pointer(&cluster->listener, tls_listener_free);
+    peers_free(cluster->peers); /* answers calls, and who gets the answers may look around here */
+    members_free(cluster->members);
+    g_clear_pointer(&cluster->authority, authority_free);
+    g_clear_pointer(&cluster->keyring, keyring_free);
+    cluster_unref(cluster);
+}
+
+/* The first address of this machine that is not loopback (g_free); 127.0.0.1 if there is none. */
+static char *first_address(void)
+{
+    struct ifaddrs *all = NULL;
+    char host[NI_MAXHOST];
+    char *found = NULL;
+
+    if (getifaddrs(&all) < 0)
+        return g_strdup("127.0.0.1");
+    for (struct ifaddrs *i = all; i && !found; i = i->ifa_next)
+        if (i->ifa_addr && i->ifa_addr->sa_family == AF_INET && (i->ifa_flags & IFF_UP) &&
+            !(i->ifa_flags & IFF_LOOPBACK) &&
+            getnameinfo(i->ifa_addr, sizeof(struct sockaddr_in), host, sizeof host, NULL, 0,
+                        NI_NUMERICHOST) == 0)
+            found = g_strdup(host);
+    freeifaddrs(all);
+    return found ? found : g_strdup("127.0.0.1");
+}
+
+char *cluster_own_address(Cluster *cluster)
+{
+    if (*cluster->address && !g_str_equal(cluster->address, "*") &&
+        !g_str_equal(cluster->address, "0.0.0.0") && !g_str_equal(cluster->address, "::"))
+        return g_strdup(cluster->address);
+    return first_address();
+}
+
+static gboolean try_to_listen(Cluster *cluster, GError **error)
+{
+    cluster->listener = tls_listen(cluster->identity, cluster->listen, cluster->port, accepted,
+                                   cluster, error);
+    return cluster->listener != NULL;
+}
+
+static gboolean listen_again(gpointer user)
+{
+    Cluster *cluster = user;
+
+    if (!try_to_listen(cluster, NULL))
+        return G_SOURCE_CONTINUE;
+    log_info("other nodes can reach this one now: port %u", cluster->port);
+    source_clear(&cluster->listening);
+    return G_SOURCE_REMOVE;
+}
+
+/* Renews the certificate when a third of its time is left. */
+static gboolean check_renewal(gpointer user)
+{
+    Cluster *cluster = user;
+    g_autoptr(X509Info) info = x509_info_new(cluster->keyring->certificate, NULL);
+    gint64 left = info ? info->ends - g_get_real_time() / G_USEC_PER_SEC : 0;
+
+    if (!info || left < (info->ends - info->begins) / 3)
+        cluster_renew(cluster);
+    return G_SOURCE_CONTINUE;
+}
+
+gboolean cluster_enter(Cluster *cluster, gboolean retry, GError **error)
+{
+    const char *self = members_self(cluster->members);
+    g_autofree char *address = cluster_own_address(cluster);
+    g_autoptr(GError) clash = NULL;
+    gboolean listening;
+
+    if (!keyring_apply(cluster->keyring, cluster->identity, error))
+        return FALSE;
+    listening = try_to_listen(cluster, error);
+    if (!listening && !retry)
+        return FALSE;
+    if (!g_str_equal(self, cluster->name)) {
+        g_free(cluster->name);
+        cluster->name = g_strdup(self);
+        new_peers(cluster, self);
+    }
+    if (members_is_fixed(cluster->members)) {
+        g_free(address);
+        address = g_strdup(members_address(cluster->members, self));
+    }
+    if (!members_move(cluster->members, self, address, cluster->port, &clash))
+        log_warning("%s", clash->message);
+    if (!listening)
+        cluster->listening = timer_add(LISTEN_AGAIN_S, listen_again, cluster);
+    members_start(cluster->members, cluster->peers, 0);
+    cluster->renewal = timer_add(RENEWAL_S, check_renewal, cluster);
+    check_renewal(cluster);
+    cluster_tell(cluster, NULL);
+    return listening;
+}
+
+gboolean cluster_start(Cluster *cluster, GError **error)
+{
+    g_autoptr(GError) reason = NULL;
+
+    if (!members_exist(cluster->members))
+        return TRUE;
+    if (!members_load(cluster->members, error))
+        return FALSE;
+    cluster->keyring = keyring_load(cluster->folder, error);
+    if (!cluster->keyring)
+        return FALSE;
+    cluster->authority = authority_load(cluster->folder, &reason);
+    if (reason) {
+        g_propagate_error(error, g_steal_pointer(&reason));
+        g_clear_pointer(&cluster->keyring, keyring_free);
+        return FALSE;
+    }
+    if (!g_str_equal(cluster->name, members_self(cluster->members)))
+        log_info("this node's name in its cluster is '%s'", members_self(cluster->members));
+    return cluster_enter(cluster, TRUE, error);
+}
+
+void cluster_depart(Cluster *cluster)
+{
+    log_warning("this node was taken out of its cluster");
+    source_clear(&cluster->renewal);
+    source_clear(&cluster->listening);
+    g_clear_pointer(&cluster->listener, tls_listener_free);
+    g_clear_pointer(&cluster->authority, authority_free);
+    g_clear_pointer(&cluster->keyring, keyring_free);
+    keyring_remove(cluster->folder);
+    new_members(cluster);
+    new_peers(cluster, cluster->name);
+    tls_identity_cut(cluster->identity, NULL);
+    cluster_tell(cluster, NULL);
+}
+
+/* ---- Membership ---- */
+
+char *cluster_token(Cluster *cluster, guint valid_s, gboolean single, GError **error)
+{
+    if (cluster->authority)
+        return authority_token(cluster->authority, cluster_address(cluster), cluster_port(cluster),
+                               valid_s ? valid_s : TOKEN_S, single, error);
+    if (!cluster->keyring)
+        g_set_error(error, SJ_ERROR, SJ_ERROR_FAILED,
+                    "this node belongs to no cluster: make one with 'sojourn cluster init'");
+    else
+        g_set_error(error, SJ_ERROR, SJ_ERROR_FAILED,
+                    "tokens are made at node '%s', which holds the authority's key",
+                    members_authority(cluster->members));
+    return NULL;
+}
+
+typedef struct {
+    Cluster *cluster;
+    char *node;
+} Removal;
+
+/* What a removed node has open is cut, once it had the time to hear why. */
+static gboolean removal_over(gpointer user)
+{
+    g_autofree Removal *removal = user;
+    g_autofree char *node = removal->node;
+
+    if (!removal->cluster->stopped && members_has_left(removal->cluster->members, node))
+        tls_identity_cut(removal->cluster->identity, node);
+    cluster_unref(removal->cluster);
+    return G_SOURCE_REMOVE;
+}
+
+/* Why node cannot be taken out. */
+static gboolean check_removal(Cluster *cluster, const char *node, GError **error)
+{
+    if (!cluster->authority)
+        g_set_error(error, SJ_ERROR, SJ_ERROR_FAILED,
+                    "nodes are taken out at the node that holds the authority's key%s%s",
+                    cluster->keyring ? ": " : "",
+                    cluster->keyring ? members_authority(cluster->members) : "");
+    else if (g_str_equal(node, cluster->name))
+        g_set_error(error, SJ_ERROR, SJ_ERROR_FAILED,
+                    "node '%s' holds the authority's key: the cluster cannot be without it", node);
+    else if (!members_has(cluster->members, node))
+        g_set_error(error, SJ_ERROR, SJ_ERROR_NOT_FOUND, "there is no node '%s' in the cluster",
+                    node);
+    else
+        return TRUE;
+    return FALSE;
+}
+
+gboolean cluster_remove(Cluster *cluster, const char *node, GError **error)
+{
+    g_autofree char *name = g_strdup(node);
+    Removal *removal;
+
+    if (!check_removal(cluster, name, error) ||
+        !authority_revoke(cluster->authority, members_serial(cluster->members, name), error))
+        return FALSE;
+    g_free(cluster->keyring->crl);
+    cluster->keyring->crl = g_strdup(authority_crl(cluster->authority));
+    if (!keyring_apply(cluster->keyring, cluster->identity, error))
+        return FALSE;
+    peers_notify(cluster->peers, name, "cluster.removed", NULL);
+    removal = g_new(Removal, 1);
+    *removal = (Removal){cluster, g_strdup(name)};
+    cluster->references++;
+    g_source_unref(timer_add(REMOVAL_MS / 1000, removal_over, removal));
+    members_remove(cluster->members, name);
+    admission_push(cluster, NULL);
+    return TRUE;
+}
+
+const char *cluster_self(Cluster *cluster)
+{
+    return cluster->name;
+}
+
+const char *cluster_address(Cluster *cluster)
+{
+    if (cluster->keyring)
+        return members_address(cluster->members, cluster->name);
+    if (!*cluster->address) {
+        g_free(cluster->address);
+        cluster->address = first_address();
+    }
+    return cluster->address;
+}
+
+guint cluster_port(Cluster *cluster)
+{
+    return cluster->port;
+}
+
+gboolean cluster_exists(Cluster *cluster)
+{
+    return cluster->keyring != NULL;
+}
+
+gboolean cluster_is_authority(Cluster *cluster)
+{
+    return cluster->authority != NULL;
+}
+
+/* ---- Calls and connections ---- */
+
+void cluster_call(Cluster *cluster, const char *node, const char *method, Json *params,
+                  guint timeout_ms, PeerAnswer answer, gpointer user)
+{
+    peers_call(cluster->peers, node, method, params, timeout_ms, answer, user);
+}
+
+void cluster_dial(Cluster *cluster, const char *node, Json *preamble, guint timeout_ms,
+                  GAsyncReadyCallback done, gpointer user)
+{
+    if (cluster->keyring && members_has(cluster->members, node)) {
+        tls_dial(cluster->identity, members_address(cluster->members, node),
+                 members_port(cluster->members, node), node, preamble, timeout_ms, done, user);
+        return;
+    }
+    json_unref(preamble);
+    g_task_report_new_error(NULL, done, user, tls_dial, SJ_ERROR, SJ_ERROR_NOT_FOUND,
+                            "there is no node '%s' in the cluster", node);
+}
+
+int cluster_dial_finish(GAsyncResult *result, GError **error)
+{
+    return tls_dial_finish(result, NULL, error);
+}
+
+/* ---- What is known ---- */
+
+Json *cluster_row(Cluster *cluster, const char *node)
+{
+    return members_row(cluster->members, node);
+}
+
+Json *cluster_rows(Cluster *cluster)
+{
+    return members_rows(cluster->members);
+}
+
+gboolean cluster_is_alive(Cluster *cluster, const char *node)
+{
+    return g_str_equal(node, cluster->name) || members_is_alive(cluster->members, node);
+}
+
+Json *cluster_members(Cluster *cluster)
+{
+    return members_list(cluster->members);
+}
+
+Json *cluster_counters(Cluster *cluster)
+{
+    return tls_identity_counters(cluster->identity);
+}

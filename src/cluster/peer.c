@@ -1,0 +1,529 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* peer.c - calls between nodes: a connection to each peer, kept and made again
+ *
+ * Each node dials each other one, so between two nodes there are two connections, and neither has
+ * to know about the other's. Calls that find no connection wait in a queue until there is one or
+ * their time is over. A call that was sent is never sent again: only the caller knows whether
+ * it may be.
+ *
+ * Dialling again begins after FIRST_MS and slows down to LAST_MS; a call, or the peer dialling us,
+ * makes it happen at once.
+ */
+#include "peer.h"
+
+#include <gio/gio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/error.h"
+#include "common/log.h"
+
+enum { FIRST_MS = 100, LAST_MS = 5000, DIAL_MS = 5000, CALL_MS = 60000, NAMELESS_MS = 30000 };
+enum { STEADY_US = 2 * G_USEC_PER_SEC, EAGER_US = G_USEC_PER_SEC / 5, WAITING_MAX = 1000 };
+
+typedef struct Peer Peer;
+
+/* A connection for calls, either way. */
+typedef struct {
+    Peers *peers; /* NULL once peers is being freed */
+    char *node;   /* NULL: without certificate */
+    Rpc *rpc;
+    gint64 since;
+    GSource *expiry; /* of one without certificate */
+} Connection;
+
+/* A call, from peers_call to its answer. */
+typedef struct {
+    Peers *peers; /* NULL when it was answered before its Rpc did */
+    char *node, *method;
+    Json *params; /* NULL once it was sent */
+    gint64 deadline;
+    GSource *timer; /* while it waits for a connection, or for its immediate failure */
+    GError *failure;
+    PeerAnswer answer;
+    gpointer user;
+} Call;
+
+struct Peer {
+    Peers *peers;
+    char *name, *address;
+    guint port;
+    Connection *connection; /* dialled and open */
+    guint dial;             /* number of the dial that counts; 0: none under way */
+    GSource *redial;
+    guint pause_ms;
+    gint64 tried;
+    GQueue waiting; /* of Call */
+    GError *reason; /* why the last dial failed */
+};
+
+struct Peers {
+    int references; /* the owner's, and one of each dial under way */
+    gboolean stopped;
+    TlsIdentity *identity;
+    char *self;
+    PeerEvents events;
+    gpointer user;
+    GMainContext *context;
+    GHashTable *table;      /* name → Peer */
+    GPtrArray *connections; /* of Connection */
+    GPtrArray *calls;       /* of Call */
+    Connection *loop;       /* our own end of the calls to ourselves */
+    guint dials;
+};
+
+typedef struct {
+    Peers *peers;
+    char *node;
+    guint dial;
+} DialContext;
+
+static void peer_dial(Peer *peer);
+
+static void source_clear(GSource **source)
+{
+    if (!*source)
+        return;
+    g_source_destroy(*source);
+    g_clear_pointer(source, g_source_unref);
+}
+
+static GSource *timer_add(Peers *peers, guint ms, GSourceFunc function, gpointer data)
+{
+    GSource *source = g_timeout_source_new(ms);
+
+    g_source_set_callback(source, function, data, NULL);
+    g_source_attach(source, peers->context);
+    return source;
+}
+
+static void peers_unref(Peers *peers)
+{
+    if (--peers->references > 0)
+        return;
+    tls_identity_unref(peers->identity);
+    g_free(peers->self);
+    g_main_context_unref(peers->context);
+    g_free(peers);
+}
+
+/* ---- Calls ---- */
+
+static void call_free(Call *call)
+{
+    source_clear(&call->timer);
+    g_clear_error(&call->failure);
+    json_unref(call->params);
+    g_free(call->node);
+    g_free(call->method);
+    g_free(call);
+}
+
+/* Answers the call, once. */
+static void call_answer(Call *call, Json *result, const GError *error)
+{
+    if (!call->peers)
+        return;
+    g_ptr_array_remove_fast(call->peers->calls, call);
+    call->peers = NULL;
+    if (call->answer)
+        call->answer(call->node, result, error, call->user);
+}
+
+/* The answer came, or the connection broke, or time is over. */
+static void call_answered(Rpc *rpc, Json *result, int fd, const GError *error, gpointer user)
+{
+    Call *call = user;
+    g_autoptr(GError) told = NULL;
+
+    if (fd >= 0)
+        close(fd);
+    if (error && error->code == SJ_ERROR_GONE && !rpc_is_open(rpc))
+        g_set_error(&told, SJ_ERROR, SJ_ERROR_GONE,
+                    "the connection to node '%s' broke before it answered %s", call->node,
+                    call->method);
+    else if (error && error->code == SJ_ERROR_TIMEOUT)
+        g_set_error(&told, SJ_ERROR, SJ_ERROR_TIMEOUT, "node '%s': %s", call->node,
+                    error->message);
+    call_answer(call, result, told ? told : error);
+    call_free(call);
+}
+
+static void call_send(Call *call, Connection *connection)
+{
+    gint64 left = (call->deadline - g_get_monotonic_time()) / 1000;
+
+    source_clear(&call->timer);
+    rpc_call(connection->rpc, call->method, g_steal_pointer(&call->params), -1, MAX(left, 1),
+             call_answered, call);
+}
+
+/* From the main loop: a call that was not sent fails. */
+static gboolean call_fails(gpointer user)
+{
+    Call *call = user;
+    Peer *peer = g_hash_table_lookup(call->peers->table, call->node);
+
+    if (peer)
+        g_queue_remove(&peer->waiting, call);
+    if (!call->failure && peer && peer->reason)
+        call->failure = g_error_copy(peer->reason);
+    if (!call->failure)
+        g_set_error(&call->failure, SJ_ERROR, SJ_ERROR_TIMEOUT,
+                    "node '%s' could not be reached in time", call->node);
+    call_answer(call, NULL, call->failure);
+    call_free(call);
+    return G_SOURCE_REMOVE;
+}
+
+/* Makes a call fail soon, from the main loop; failure is taken over. */
+static void call_fail(Call *call, GError *failure)
+{
+    g_clear_error(&call->failure);
+    call->failure = failure;
+    source_clear(&call->timer);
+    call->timer = timer_add(call->peers, 0, call_fails, call);
+}
+
+/* ---- Connections ---- */
+
+static void peer_lost(Peer *peer);
+
+static void connection_called(Rpc *rpc, RpcCall *call, const char *method, Json *params, int fd,
+                              gpointer user)
+{
+    Connection *connection = user;
+
+    if (fd >= 0)
+        close(fd);
+    if (connection->peers)
+        connection->peers->events.called(connection->node, rpc, call, method, params,
+                                         connection->peers->user);
+    else
+        rpc_fail_new(call, SJ_ERROR_GONE, "this node is stopping");
+}
+
+static void connection_closed(Rpc *rpc, gpointer user)
+{
+    Connection *connection = user;
+    Peers *peers = connection->peers;
+    Peer *peer;
+
+    if (peers) {
+        g_ptr_array_remove_fast(peers->connections, connection);
+        if (peers->loop == connection)
+            peers->loop = NULL;
+        peer = connection->node ? g_hash_table_lookup(peers->table, connection->node) : NULL;
+        if (peer && peer->connection == connection)
+            peer_lost(peer);
+    }
+    source_clear(&connection->expiry);
+    rpc_unref(connection->rpc);
+    g_free(connection->node);
+    g_free(connection);
+}
+
+static gboolean connection_expired(gpointer user)
+{
+    Connection *connection = user;
+
+    rpc_close(connection->rpc);
+    return G_SOURCE_REMOVE;
+}
+
+static Connection *connection_new(Peers *peers, const char *node, int fd)
+{
+    static const RpcEvents events = {connection_called, connection_closed};
+    Connection *connection = g_new0(Connection, 1);
+
+    connection->peers = peers;
+    connection->node = g_strdup(node);
+    connection->since = g_get_monotonic_time();
+    connection->rpc = rpc_new(fd, &events, connection);
+    if (!node)
+        connection->expiry = timer_add(peers, NAMELESS_MS, connection_expired, connection);
+    g_ptr_array_add(peers->connections, connection);
+    return connection;
+}
+
+/* Both ends of a connection to ourselves. */
+static Connection *loop_connection(Peers *peers)
+{
+    int pair[2];
+
+    if (!peers->loop && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0) {
+        peers->loop = connection_new(peers, peers->self, pair[0]);
+        connection_new(peers, peers->self, pair[1]);
+    }
+    return peers->loop;
+}
+
+static gboolean redial(gpointer user)
+{
+    Peer *peer = user;
+
+    source_clear(&peer->redial);
+    peer_dial(peer);
+    return G_SOURCE_REMOVE;
+}
+
+/* Dials after a pause, each time a longer one. */
+static void dial_later(Peer *peer)
+{
+    guint ms = peer->pause_ms;
+
+    source_clear(&peer->redial);
+    peer->redial = timer_add(peer->peers, g_random_int_range(ms / 2, ms + ms / 2), redial, peer);
+    peer->pause_ms = MIN(ms * 2, LAST_MS);
+}
+
+/* There is a reason to try now; not more often than makes sense. */
+static void dial_soon(Peer *peer)
+{
+    if (peer->connection || peer->dial || peer->tried > g_get_monotonic_time() - EAGER_US)
+        return;
+    source_clear(&peer->redial);
+    peer_dial(peer);
+}
+
+static void peer_lost(Peer *peer)
+{
+    Peers *peers = peer->peers;
+    g_autofree char *name = g_strdup(peer->name);
+
+    if (peer->connection->since < g_get_monotonic_time() - STEADY_US)
+        peer->pause_ms = FIRST_MS;
+    peer->connection = NULL;
+    g_clear_error(&peer->reason);
+    g_set_error(&peer->reason, SJ_ERROR, SJ_ERROR_GONE, "the connection to node '%s' broke", name);
+    dial_later(peer);
+    if (peers->events.connected)
+        peers->events.connected(name, FALSE, peers->user);
+}
+
+/* A connection has been made: what waited goes out. */
+static void peer_found(Peer *peer, int fd)
+{
+    Peers *peers = peer->peers;
+    g_autofree char *name = g_strdup(peer->name);
+    Call *call;
+
+    g_clear_error(&peer->reason);
+    source_clear(&peer->redial);
+    peer->connection = connection_new(peers, peer->name, fd);
+    while ((call = g_queue_pop_head(&peer->waiting)))
+        call_send(call, peer->connection);
+    if (peers->events.connected)
+        peers->events.connected(name, TRUE, peers->user);
+}
+
+static void peer_dialled(GObject *source, GAsyncResult *result, gpointer user)
+{
+    g_autofree DialContext *context = user;
+    g_autofree char *node = context->node;
+    Peers *peers = context->peers;
+    GError *error = NULL;
+    int fd = tls_dial_finish(result, NULL, &error);
+    Peer *peer = peers->stopped ? NULL : g_hash_table_lookup(peers->table, node);
+
+    if (!peer || peer->dial != context->dial) {
+        if (fd >= 0)
+            close(fd);
+        g_clear_error(&error);
+    } else if (fd >= 0) {
+        peer->dial = 0;
+        peer_found(peer, fd);
+    } else {
+        peer->dial = 0;
+        log_debug("%s", error->message);
+        g_clear_error(&peer->reason);
+        peer->reason = error;
+        dial_later(peer);
+    }
+    peers_unref(peers);
+}
+
+static void peer_dial(Peer *peer)
+{
+    DialContext *context = g_new(DialContext, 1);
+    Peers *peers = peer->peers;
+
+    peer->dial = ++peers->dials;
+    peer->tried = g_get_monotonic_time();
+    peers->references++;
+    *context = (DialContext){peers, g_strdup(peer->name), peer->dial};
+    tls_dial(peers->identity, peer->address, peer->port, peer->name,
+             json_set_string(json_object(), "purpose", "call"), DIAL_MS, peer_dialled, context);
+}
+
+/* Makes all that waits for this peer fail, and forgets it; its connection is closed. */
+static void peer_free(gpointer data)
+{
+    Peer *peer = data;
+    Call *call;
+
+    while ((call = g_queue_pop_head(&peer->waiting)))
+        call_fail(call, g_error_new(SJ_ERROR, SJ_ERROR_GONE, "node '%s' is no member any more",
+                                    peer->name));
+    source_clear(&peer->redial);
+    if (peer->connection)
+        rpc_close(peer->connection->rpc);
+    g_clear_error(&peer->reason);
+    g_free(peer->name);
+    g_free(peer->address);
+    g_free(peer);
+}
+
+/* ---- The whole ---- */
+
+Peers *peers_new(TlsIdentity *identity, const char *self, const PeerEvents *events, gpointer user)
+{
+    Peers *peers = g_new0(Peers, 1);
+
+    peers->references = 1;
+    peers->identity = tls_identity_ref(identity);
+    peers->self = g_strdup(self);
+    peers->events = *events;
+    peers->user = user;
+    peers->context = g_main_context_ref_thread_default();
+    peers->table = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, peer_free);
+    peers->connections = g_ptr_array_new();
+    peers->calls = g_ptr_array_new();
+    return peers;
+}
+
+void peers_free(Peers *peers)
+{
+    g_autoptr(GError) gone = NULL;
+
+    if (!peers)
+        return;
+    peers->stopped = TRUE;
+    gone = g_error_new(SJ_ERROR, SJ_ERROR_GONE, "this node is stopping");
+    g_hash_table_remove_all(peers->table);
+    while (peers->calls->len > 0) {
+        Call *call = g_ptr_array_index(peers->calls, 0);
+        gboolean unsent = call->timer != NULL;
+        call_answer(call, NULL, gone);
+        if (unsent)
+            call_free(call);
+    }
+    for (guint i = 0; i < peers->connections->len; i++) {
+        Connection *connection = g_ptr_array_index(peers->connections, i);
+        connection->peers = NULL;
+        rpc_close(connection->rpc);
+    }
+    g_ptr_array_unref(peers->connections);
+    g_ptr_array_unref(peers->calls);
+    g_hash_table_unref(peers->table);
+    peers_unref(peers);
+}
+
+void peers_set(Peers *peers, const char *node, const char *address, guint port)
+{
+    Peer *peer = g_hash_table_lookup(peers->table, node);
+
+    if (g_str_equal(node, peers->self))
+        return;
+    if (peer && g_str_equal(peer->address, address) && peer->port == port)
+        return;
+    if (!peer) {
+        peer = g_new0(Peer, 1);
+        peer->peers = peers;
+        peer->name = g_strdup(node);
+        g_queue_init(&peer->waiting);
+        g_hash_table_insert(peers->table, peer->name, peer);
+    }
+    g_free(peer->address);
+    peer->address = g_strdup(address);
+    peer->port = port;
+    peer->pause_ms = FIRST_MS;
+    source_clear(&peer->redial);
+    if (peer->connection)
+        rpc_close(peer->connection->rpc); /* dialled again when that is over */
+    else
+        peer_dial(peer);
+}
+
+void peers_remove(Peers *peers, const char *node)
+{
+    g_hash_table_remove(peers->table, node);
+    for (guint i = 0; i < peers->connections->len; i++) {
+        Connection *connection = g_ptr_array_index(peers->connections, i);
+        if (g_strcmp0(connection->node, node) == 0)
+            rpc_close(connection->rpc);
+    }
+}
+
+void peers_incoming(Peers *peers, const char *node, int fd)
+{
+    Peer *peer = node ? g_hash_table_lookup(peers->table, node) : NULL;
+
+    connection_new(peers, node, fd);
+    if (peer) {
+        peer->pause_ms = FIRST_MS;
+        dial_soon(peer);
+    }
+}
+
+/* The connection calls to node go out on; NULL if there is none now. */
+static Connection *connection_to(Peers *peers, const char *node, Peer *peer)
+{
+    if (peers->stopped)
+        return NULL;
+    if (g_str_equal(node, peers->self))
+        return loop_connection(peers);
+    return peer ? peer->connection : NULL;
+}
+
+void peers_call(Peers *peers, const char *node, const char *method, Json *params,
+                guint timeout_ms, PeerAnswer answer, gpointer user)
+{
+    Peer *peer = g_hash_table_lookup(peers->table, node);
+    Connection *connection = connection_to(peers, node, peer);
+    Call *call;
+
+    if (peers->stopped) { /* made from an answer that peers_free gave */
+        json_unref(params);
+        return;
+    }
+    call = g_new0(Call, 1);
+    timeout_ms = timeout_ms ? timeout_ms : CALL_MS;
+    call->peers = peers;
+    call->node = g_strdup(node);
+    call->method = g_strdup(method);
+    call->params = params ? params : json_object();
+    call->deadline = g_get_monotonic_time() + (gint64)timeout_ms * 1000;
+    call->answer = answer;
+    call->user = user;
+    g_ptr_array_add(peers->calls, call);
+    if (connection && rpc_is_open(connection->rpc))
+        call_send(call, connection);
+    else if (!peer)
+        call_fail(call, g_error_new(SJ_ERROR, SJ_ERROR_NOT_FOUND,
+                                    "there is no node '%s' in the cluster", node));
+    else if (g_queue_get_length(&peer->waiting) >= WAITING_MAX)
+        call_fail(call, g_error_new(SJ_ERROR, SJ_ERROR_BUSY, "too many calls wait for node '%s'",
+                                    node));
+    else {
+        call->timer = timer_add(peers, timeout_ms, call_fails, call);
+        g_queue_push_tail(&peer->waiting, call);
+        dial_soon(peer);
+    }
+}
+
+void peers_notify(Peers *peers, const char *node, const char *method, Json *params)
+{
+    Connection *connection = connection_to(peers, node, g_hash_table_lookup(peers->table, node));
+
+    if (connection)
+        rpc_notify(connection->rpc, method, params);
+    else
+        json_unref(params);
+}
+
+gboolean peers_is_connected(Peers *peers, const char *node)
+{
+    return connection_to(peers, node, g_hash_table_lookup(peers->table, node)) != NULL;
+}
