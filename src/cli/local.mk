@@ -32,3 +32,7 @@ bin_SCRIPTS = sojourn-rig
 CLEANFILES += sojourn-rig
 sojourn-rig: $(top_srcdir)/scripts/rig
 	$(AM_V_GEN)cp $(top_srcdir)/scripts/rig $@ && chmod +x $@
+
+SHELL_TESTS += tests/cli/commands.sh
+dist_check_SCRIPTS += tests/cli/commands.sh tests/cli/canned-controller
+EXTRA_DIST += tests/cli/answers.json

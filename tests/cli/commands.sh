@@ -1,0 +1,124 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# commands.sh - each command's question to the controller, what it prints, and its exit status
+: "${SOJOURN_BUILD:=${G_TEST_BUILDDIR-}}"
+[ -n "$SOJOURN_BUILD" ] || unset SOJOURN_BUILD
+. "$(dirname "$0")/../lib.sh"
+requires python3
+
+export SOJOURN_SOCKET=$work/control
+"$top/tests/cli/canned-controller" "$SOJOURN_SOCKET" "$top/tests/cli/answers.json" "$work/record" &
+controller=$!
+at_exit "kill $controller"
+wait_until 10 test -S "$SOJOURN_SOCKET" || fail "the canned controller does not start"
+
+# try STATUS WORD...: runs sojourn; its output is in $out, its errors in $err, the question in $asked
+try() {
+    local wanted=$1 status=0
+    shift
+    : >"$work/record"
+    "$build/sojourn" "$@" >"$work/out" 2>"$work/err" </dev/null || status=$?
+    out=$(cat "$work/out") err=$(cat "$work/err") asked=$(cat "$work/record")
+    [ "$status" = "$wanted" ] || fail "sojourn $* ended with $status, not $wanted: $out $err"
+}
+is() { [ "$1" = "$2" ] || fail "\"$1\" is not \"$2\""; }
+has() { case $1 in *"$2"*) ;; *) fail "\"$1\" does not have \"$2\"" ;; esac; }
+field() { echo "$out" | python3 -c "import json,sys; print(json.load(sys.stdin)$1)"; }
+
+try 0 list
+is "$asked" 'job.list {"all": false}'
+has "$out" "01234567   chain   visitor   4711   node1   node2   running, locked   1.2 s   python3 chain.py"
+has "$out" "sleep ?[31m9"
+try 0 list --json
+is "$(field '[0]["cpu_seconds"]')" 1.25
+is "$(field '[1]["command"]')" $'sleep \e[31m9'
+for key in id name user pid command home node state migrations locked memory_bytes cpu_seconds; do field "[0]['$key']" >/dev/null || fail "no $key"; done
+
+try 0 show chain
+is "$asked" 'job.show {"job": "chain"}'
+has "$out" "node1 to node2 in 512 ms, standing still for 8 ms, 20 MiB sent"
+has "$out" "It is locked"
+try 0 show --json chain
+is "$(field '["last_migration"]["downtime_ms"]')" 8
+try 0 why chain node2
+is "$asked" 'job.why {"job": "chain", "node": "node2"}'
+is "$out" "Job chain is locked: sojourn unlock chain"
+try 0 migrate chain node2
+is "$asked" 'job.migrate {"job": "chain", "node": "node2"}'
+is "$out" "Job chain moved from node1 to node2 in 512 ms, standing still for 8 ms, 20 MiB sent."
+is "$err" ""
+try 0 migrate chain node2 --json
+is "$(field '["total_ms"]')" 512
+try 0 home chain
+is "$asked" 'job.migrate {"job": "chain", "node": "home"}'
+try 0 wait chain
+is "$out" "Job chain ended with status 3."
+try 3 wait --status chain
+try 0 kill chain
+is "$asked" 'job.kill {"job": "chain", "signal": 15}'
+for word in -9 -KILL -SIGKILL "-s kill"; do
+    try 0 kill $word chain other
+    is "$asked" 'job.kill {"job": "chain", "signal": 9}
+job.kill {"job": "other", "signal": 9}'
+done
+try 2 kill -NONSENSE chain
+try 0 lock chain
+is "$asked" 'job.lock {"job": "chain", "locked": true}'
+try 0 unlock chain
+is "$asked" 'job.lock {"job": "chain", "locked": false}'
+try 0 suspend chain
+is "$asked" 'job.suspend {"job": "chain"}'
+try 1 resume nobody
+is "$err" 'sojourn: There is no job "nobody"'
+is "$out" ""
+
+try 0 nodes
+has "$out" "node1 *   127.0.1.1   alive    tcg     2      0.50   1.0 GiB of 4.0 GiB   1"
+has "$out" "node2     127.0.1.2   failed   -"
+try 0 node node1
+is "$asked" 'node.show {"node": "node1"}'
+has "$out" "TSC:             2400000 kHz"
+try 0 doctor
+has "$out" "remedy: another machine"
+try 0 cluster init --name alpha --address 10.0.0.1
+is "$asked" 'cluster.init {"address": "10.0.0.1", "name": "alpha"}'
+try 0 cluster token --single --valid 60
+is "$asked" 'cluster.token {"single": true, "valid_s": 60}'
+is "$out" sj1-token
+try 0 cluster join sj1-token
+is "$asked" 'cluster.join {"token": "sj1-token"}'
+try 0 cluster members --json
+is "$(field '[0]["authority"]')" True
+
+# Wrong usage is 2, with the synopsis; help is 0 for every command; nothing is asked.
+for words in nonsense migrate "migrate a" "list b" "show a b" "list --nonsense" "cluster" "cluster nonsense" kill "run"; do
+    try 2 $words
+    is "$asked" ""
+    has "$err" sojourn
+done
+try 0 help
+commands=$(echo "$out" | sed -n 's/^  \([a-z]*\) .*/\1/p')
+has "$commands" migrate
+for command in $commands; do
+    try 0 help "$command"
+    has "$out" "sojourn $command"
+done
+try 0 --version
+has "$out" "sojourn "
+
+# The shell without a terminal: one line after another, the last one's status.
+: >"$work/record"
+status=0
+printf 'lock chain\n\nresume nobody\n' | "$build/sojourn" >"$work/out" 2>"$work/err" || status=$?
+is $status 1
+is "$(cat "$work/record")" 'job.lock {"job": "chain", "locked": true}
+job.resume {"job": "nobody"}'
+
+# Nobody there: a sentence, and 1.
+export SOJOURN_SOCKET=$work/nowhere
+try 1 list
+has "$err" "$work/nowhere"
+try 1 nodes
+has "$err" "$work/nowhere"
+
+echo "ok - commands"
