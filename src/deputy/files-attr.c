@@ -25,8 +25,8 @@ static void hollow_attr(const FilesInode *inode, struct fuse_attr *attr)
     }
 }
 
-/* The kernel's 32-bit device number, as FUSE wants it. */
-static guint32 device(guint32 major, guint32 minor)
+/* The kernel's 32-bit encoding, which FUSE uses. */
+static guint32 device_number(guint32 major, guint32 minor)
 {
     return (minor & 0xff) | major << 8 | (minor & ~0xffu) << 12;
 }
@@ -48,9 +48,11 @@ void files_fill_attr(const Files *files, const FilesInode *inode, const struct s
         .nlink = stx->stx_nlink,
         .uid = stx->stx_uid,
         .gid = stx->stx_gid,
-        .rdev = device(stx->stx_rdev_major, stx->stx_rdev_minor),
+        .rdev = device_number(stx->stx_rdev_major, stx->stx_rdev_minor),
         .blksize = stx->stx_blksize,
     };
+    if (files_inode_skewed(inode, stx))
+        attr->mtimensec ^= 1;
     if (inode->hollow)
         hollow_attr(inode, attr);
 }
@@ -70,11 +72,12 @@ void files_fill_entry(const Files *files, const FilesInode *parent, const FilesI
     split_timeout(files, &out->entry_valid, &out->entry_valid_nsec);
     split_timeout(files, &out->attr_valid, &out->attr_valid_nsec);
     files_fill_attr(files, inode, stx, &out->attr);
-    if (files->submounts && parent && S_ISDIR(inode->type) &&
-        (inode->dev != parent->dev || inode->mount != parent->mount)) {
-        out->attr.flags |= FUSE_ATTR_SUBMOUNT;
-        out->attr.rdev = device(stx->stx_dev_major, stx->stx_dev_minor);
-    }
+    if (!files->submounts || inode->hollow || !S_ISDIR(inode->type) ||
+        (inode->dev == parent->dev && inode->mount == parent->mount))
+        return;
+    /* The guest mounts it; its kernel takes the device number from where directories have none. */
+    out->attr.flags |= FUSE_ATTR_SUBMOUNT;
+    out->attr.rdev = device_number(stx->stx_dev_major, stx->stx_dev_minor);
 }
 
 static void reply_attr(fuse_req_t req, FilesInode *inode, const struct statx *stx)
@@ -304,6 +307,9 @@ static void change_xattr(fuse_req_t req, fuse_ino_t ino, const char *name, const
         if (statx(node.fd, "", AT_EMPTY_PATH, FILES_STATX, &after) < 0)
             after = before;
         files_inode_own_end(files->inodes, node.inode, &after);
+        /* an ACL changes the mode; a guest that keeps times itself would not ask */
+        if (!error && g_str_has_prefix(name, "system.posix_acl_"))
+            files_forget_attributes(files, ino);
     }
     fuse_reply_err(req, -error);
     files_node_put(&node);

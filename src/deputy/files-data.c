@@ -92,7 +92,7 @@ static guint32 cache_decision(Files *files, FilesInode *inode, const struct stat
         files_forget_attributes(files, inode->id);
     if (files->cache == FILES_CACHE_NONE)
         return 0;
-    return state == FILES_STAMP_SAME || files->cache == FILES_CACHE_WRITEBACK ? FOPEN_KEEP_CACHE : 0;
+    return state == FILES_STAMP_SAME ? FOPEN_KEEP_CACHE : 0;
 }
 
 /* Opens a node: its descriptor, or -errno; *out is filled. */

@@ -24,7 +24,9 @@
  * Stamps: per inode the attributes that the guest's pages (data) and attributes (attr) go back to.
  * The job's own modifications move the stamps on, if nobody else's came between; so its own writes
  * do not cost it its cache. A stamp as young as the clock's tick proves nothing, since a second
- * change could bear the same time: such a one is never `the same'.
+ * change could bear the same time: such a one is never `the same'. When a file is opened the guest is
+ * told so and drops its pages. When it is locked there is no way to say it but attributes: the guest
+ * drops pages when it sees another mtime, so for a second it is shown one that is a nanosecond off.
  *
  * One mutex guards all; no system call is made under it but close. */
 #include "deputy/files-inode.h"
@@ -38,6 +40,7 @@
 
 #define FIRST_BUCKETS 1024
 #define TICK_NS (12 * 1000 * 1000) /* more than a tick of a kernel with HZ=100 */
+#define SKEW_NS (1000 * 1000 * 1000)
 #define MAX_DEPTH 4096
 
 typedef struct {
@@ -654,6 +657,25 @@ void files_inode_seen(FilesInodes *t, FilesInode *inode, const struct statx *stx
     g_mutex_unlock(&t->lock);
 }
 
+gboolean files_inode_skewed(const FilesInode *inode, const struct statx *stx)
+{
+    return inode->skew & 1 && now_ns() - stx_ns(&stx->stx_mtime) < SKEW_NS;
+}
+
+/* With the lock held: the guest is about to learn of *now. */
+static void remember(FilesInode *inode, const struct FilesStamp *now, FilesStampState state,
+                     gboolean open)
+{
+    if (!open && state == FILES_STAMP_CHANGED && inode->data_known &&
+        inode->data.mtime == now->mtime && inode->data.size == now->size)
+        inode->skew ^= 1;
+    if (!open && state == FILES_STAMP_SAME)
+        return;
+    inode->data = *now;
+    inode->data_known = inode->data_known || open;
+    inode->data_time = now_ns();
+}
+
 FilesStampState files_inode_check(FilesInodes *t, FilesInode *inode, const struct statx *stx,
                                   gboolean open)
 {
@@ -667,12 +689,10 @@ FilesStampState files_inode_check(FilesInodes *t, FilesInode *inode, const struc
     else if (inode->data_known && stamp_is(&inode->data, &now) &&
              inode->data_time - MAX(now.mtime, now.ctime) > TICK_NS)
         state = FILES_STAMP_SAME;
+    else if (!open)
+        state = FILES_STAMP_CHANGED;
     inode->attr_known = state != FILES_STAMP_CHANGED;
-    if (open) {
-        inode->data = now;
-        inode->data_known = TRUE;
-        inode->data_time = now_ns();
-    }
+    remember(inode, &now, state, open);
     g_mutex_unlock(&t->lock);
     return state;
 }

@@ -17,6 +17,7 @@ struct FilesInode {
     gint64 birth;    /* nanoseconds, 0 if the file system has none: tells a reused inode number */
     mode_t type;     /* S_IFMT bits */
     gboolean hollow; /* a mount point of a file system that is refused: an empty directory */
+    gint skew;       /* odd: attributes show a time one nanosecond off, see files-inode.c */
     /* the rest belongs to files-inode.c */
     guint64 lookups;
     guint refs;
@@ -95,9 +96,11 @@ gboolean files_inode_lost(FilesInodes *table, FilesInode *inode);
 void files_inode_opened(FilesInodes *table, FilesInode *inode);
 void files_inode_closed(FilesInodes *table, FilesInode *inode);
 
-/* Stamps. seen: *stx goes to the guest as attributes. check: a file is opened (or locked) and is
- * *stx now; says what that means for the guest's cache and, if open, remembers it for its pages.
- * own_begin and own_end bracket a modification by the job, with attributes before and after. */
+/* Whether the times of *stx are to be shown one nanosecond off. */
+gboolean files_inode_skewed(const FilesInode *inode, const struct statx *stx);
+
+/* Stamps. seen: *stx goes to the guest as attributes. check: a file is opened, or else locked, and is
+ * *stx now; says what that means for the guest's cache and remembers it for its pages. own_begin and own_end bracket a modification by the job, with attributes before and after. */
 void files_inode_seen(FilesInodes *table, FilesInode *inode, const struct statx *stx);
 FilesStampState files_inode_check(FilesInodes *table, FilesInode *inode, const struct statx *stx,
                                   gboolean open);

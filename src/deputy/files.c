@@ -22,8 +22,9 @@
  * its times are seen to have changed, or a lock is got on it. A name that does not exist is asked for
  * each time. cache=none believes nothing: every look and every read asks home first; pages exist (else
  * there would be no shared mmap) but are checked each time. cache=writeback lets the guest hold back
- * writes until fsync, close or memory pressure; it believes its own sizes and times of files that it
- * has written.
+ * writes until fsync, close or memory pressure; it then believes its own sizes and times of files, so
+ * it is for files that nobody at home changes meanwhile (and SEEK_DATA does not see what is held
+ * back).
  *
  * For a job of root (switch_ids) the guest's kernel checks permissions as well (POSIX_ACL, which is
  * exact for home's ACLs): names that one process looked up stay cached for others with fewer rights.
