@@ -1,5 +1,5 @@
 # sojournd: the node's controller
-EXTRA_PROGRAMS += sojournd
+pkglibexec_PROGRAMS += sojournd
 sojournd_SOURCES = \
 	src/controller/admin.c src/controller/admin.h \
 	src/controller/arrival.c src/controller/arrival.h \
