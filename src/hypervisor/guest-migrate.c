@@ -31,7 +31,7 @@ typedef struct {
     guint max_downtime_ms;
     GuestProgress progress;
     gpointer progress_user;
-    Virt *virt;                /* of the migration alone */
+    Virt *virt, *watch;        /* the worker's and the watcher's connection */
     GCancellable *cancellable;
     GMutex lock;
     GCond over_cond;
@@ -46,7 +46,6 @@ static void migration_free(gpointer data)
 {
     Migration *migration = data;
 
-    virt_unref(migration->virt);
     hypervisor_unref(migration->hv);
     g_main_context_unref(migration->context);
     g_clear_object(&migration->cancellable);
@@ -102,7 +101,7 @@ static void raise_downtime(Migration *migration, guint iteration, guint *limit)
     guint steps = iteration > PATIENT_PASSES ? MIN((iteration - PATIENT_PASSES + 1) / 2, 10) : 0;
     guint wanted = MIN(migration->max_downtime_ms << steps, MAX(DOWNTIME_MAX_MS, migration->max_downtime_ms));
 
-    if (wanted > *limit && virt_set_max_downtime(migration->virt, migration->id, wanted, NULL))
+    if (wanted > *limit && virt_set_max_downtime(migration->watch, migration->id, wanted, NULL))
         *limit = wanted;
 }
 
@@ -111,7 +110,7 @@ static void watch(GTask *task, Migration *migration, guint *limit)
     guint64 total, remaining;
     guint iteration;
 
-    if (!virt_progress(migration->virt, migration->id, &total, &remaining, &iteration))
+    if (!virt_progress(migration->watch, migration->id, &total, &remaining, &iteration))
         return;
     raise_downtime(migration, iteration, limit);
     if (migration->progress)
@@ -126,19 +125,21 @@ static gpointer watcher_thread(gpointer data)
     guint limit = migration->max_downtime_ms;
     gboolean aborted = FALSE;
 
+    migration->watch = hypervisor_borrow(migration->hv, NULL);
     g_mutex_lock(&migration->lock);
-    while (!migration->over) {
+    while (!migration->over && migration->watch) {
         g_cond_wait_until(&migration->over_cond, &migration->lock, g_get_monotonic_time() + WATCH_MS * 1000);
         if (migration->over)
             break;
         g_mutex_unlock(&migration->lock);
         if (g_cancellable_is_cancelled(migration->cancellable))
-            aborted = aborted || virt_abort(migration->virt, migration->id, NULL);
+            aborted = aborted || virt_abort(migration->watch, migration->id, NULL);
         else if (g_get_monotonic_time() - begun > WATCH_FROM_MS * 1000)
             watch(task, migration, &limit);
         g_mutex_lock(&migration->lock);
     }
     g_mutex_unlock(&migration->lock);
+    hypervisor_give_back(migration->hv, g_steal_pointer(&migration->watch));
     g_object_unref(task);
     return NULL;
 }
@@ -182,7 +183,6 @@ static gboolean settle(gpointer user)
     migration->migrated.bytes = seen.job.bytes;
     migration->migrated.stopped_us = seen.stopped_us;
     hypervisor_forget_migration(migration->hv, migration->id);
-    hypervisor_give_spare(migration->hv, g_steal_pointer(&migration->virt));
     g_task_return_boolean(task, TRUE);
     return G_SOURCE_REMOVE;
 }
@@ -201,8 +201,7 @@ static gpointer worker_thread(gpointer data)
     gint64 begun = g_get_monotonic_time();
     GThread *watcher = NULL;
 
-    if (!migration->virt)
-        migration->virt = virt_open(hypervisor_socket(migration->hv), &migration->error);
+    migration->virt = hypervisor_borrow(migration->hv, &migration->error);
     if (migration->virt) {
         watcher = g_thread_new("migration-watch", watcher_thread, g_object_ref(task));
         migration->success = call(migration, &migration->error);
@@ -218,6 +217,7 @@ static gpointer worker_thread(gpointer data)
         migration->migrated.state = GUEST_ENDED;
     else if (migration->virt)
         look_at_guest(migration);
+    hypervisor_give_back(migration->hv, g_steal_pointer(&migration->virt));
     migration->settle_until = g_get_monotonic_time() + SEEN_WAIT_MS * 1000;
     g_main_context_invoke_full(migration->context, G_PRIORITY_DEFAULT, on_call_over, task, g_object_unref);
     return NULL;
@@ -239,7 +239,6 @@ void guest_migrate(Hypervisor *hv, const char *id, const GuestMigration *wanted,
     migration->max_downtime_ms = wanted->max_downtime_ms ? wanted->max_downtime_ms : GUEST_DOWNTIME_MS;
     migration->progress = wanted->progress;
     migration->progress_user = wanted->progress_user;
-    migration->virt = hypervisor_take_spare(hv);
     migration->cancellable = cancellable ? g_object_ref(cancellable) : g_cancellable_new();
     migration->migrated.state = GUEST_UNKNOWN;
     g_mutex_init(&migration->lock);

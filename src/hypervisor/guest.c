@@ -13,7 +13,9 @@
 
 /* One operation: what its worker needs, all of it its own. */
 typedef struct {
-    Virt *virt;
+    Hypervisor *hv;
+    GTaskThreadFunc work;
+    Virt *virt;                /* borrowed while the work is done */
     char *id;
     char *xml;                 /* a domain or its metadata */
     int pid;                   /* of QEMU, when it is to end */
@@ -24,7 +26,8 @@ static void operation_free(gpointer data)
 {
     Operation *operation = data;
 
-    virt_unref(operation->virt);
+    if (operation->hv)
+        hypervisor_unref(operation->hv);
     g_free(operation->id);
     g_free(operation->xml);
     g_free(operation);
@@ -40,17 +43,32 @@ void guest_info_free(GuestInfo *info)
     g_free(info);
 }
 
-/* Takes a connection and runs work in a thread; with no libvirtd, or error set (taken over), the callback gets the error. */
+static void operation_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+{
+    Operation *operation = data;
+    GError *error = NULL;
+
+    operation->virt = hypervisor_borrow(operation->hv, &error);
+    if (operation->virt)
+        operation->work(task, source, data, cancellable);
+    else
+        g_task_return_error(task, error);
+    hypervisor_give_back(operation->hv, g_steal_pointer(&operation->virt));
+}
+
+/* Runs work in a thread; with error set (taken over) the callback gets that. */
 static void run(Hypervisor *hv, Operation *operation, GError *error, GTaskThreadFunc work, GAsyncReadyCallback callback,
                 gpointer user)
 {
     g_autoptr(GTask) task = g_task_new(NULL, NULL, callback, user);
 
+    operation->hv = hypervisor_ref(hv);
+    operation->work = work;
     g_task_set_task_data(task, operation, operation_free);
-    if (error || !(operation->virt = hypervisor_virt(hv, &error)))
+    if (error)
         g_task_return_error(task, error);
     else
-        g_task_run_in_thread(task, work);
+        g_task_run_in_thread(task, operation_thread);
 }
 
 static Operation *operation_new(const char *id)

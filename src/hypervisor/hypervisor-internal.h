@@ -5,13 +5,13 @@
 #include "hypervisor.h"
 #include "virt.h"
 
-/* The connection (a new reference), or NULL and SJ_ERROR_GONE. */
-Virt *hypervisor_virt(Hypervisor *hv, GError **error);
+/* Connections are borrowed: while somebody has one it is theirs alone, for libvirt's client may lose the wake-up of a second
+ * thread that uses it, which then waits until libvirtd happens to say something. Any thread; may block to open one. NULL
+ * and SJ_ERROR_GONE where there is no libvirtd. */
+Virt *hypervisor_borrow(Hypervisor *hv, GError **error);
 
-/* A connection for one migration, opened beforehand if possible: NULL means open one. It is given back by
- * hypervisor_give_spare, which takes the reference over. */
-Virt *hypervisor_take_spare(Hypervisor *hv);
-void hypervisor_give_spare(Hypervisor *hv, Virt *virt);
+/* Takes the reference over. NULL is fine. Any thread, does not block. */
+void hypervisor_give_back(Hypervisor *hv, Virt *virt);
 
 /* What the events have told about a guest's migration; cleared by hypervisor_forget_migration, which is to be called
  * before one begins. */

@@ -4,7 +4,8 @@
  * States: connecting (a worker opens and lists, or a timer waits for the next try), ready, closed. libvirt is the database
  * of running guests; here only their ids are kept, to find out which of them ended while libvirtd was away.
  *
- * An attempt is one worker: open, ask for events, list. Events are asked for before the list, so a guest that comes or goes
+ * The connection kept here only carries events. Operations borrow others from a pool; those of before a loss are not put
+ * back. An attempt is one worker: open, ask for events, list. Events are asked for before the list, so a guest that comes or goes
  * meanwhile may be told of twice, never not at all.
  */
 #include "hypervisor-internal.h"
@@ -18,6 +19,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define POOL_MAX 8             /* idle connections kept */
+#define POOL_WARM 3            /* opened beforehand */
 #define RETRY_MIN 20           /* ms */
 #define RETRY_MAX 500
 #define TRIM_EVERY 5           /* s */
@@ -29,8 +32,10 @@ struct Hypervisor {
     HypervisorEvents events;
     gpointer user;
     char *socket;
-    Virt *virt;                /* NULL: not ready */
-    Virt *spare;               /* may be NULL */
+    Virt *virt;                /* of events; NULL: not ready */
+    GMutex pool_lock;          /* of the two below */
+    GQueue pool;               /* connections that nobody uses */
+    gboolean pool_open;        /* libvirtd answers */
     gboolean closed;
     guint retry, retry_ms, trim;
     GHashTable *guests;        /* those there are: id -> last GuestState told */
@@ -58,6 +63,7 @@ void hypervisor_unref(Hypervisor *hv)
 {
     if (!g_atomic_int_dec_and_test(&hv->refs))
         return;
+    g_mutex_clear(&hv->pool_lock);
     g_hash_table_unref(hv->guests);
     g_hash_table_unref(hv->killed);
     g_hash_table_unref(hv->seen);
@@ -65,25 +71,45 @@ void hypervisor_unref(Hypervisor *hv)
     g_free(hv);
 }
 
-Virt *hypervisor_virt(Hypervisor *hv, GError **error)
+Virt *hypervisor_borrow(Hypervisor *hv, GError **error)
 {
-    if (hv->virt)
-        return virt_ref(hv->virt);
+    Virt *virt = NULL;
+
+    g_mutex_lock(&hv->pool_lock);
+    gboolean open = hv->pool_open;
+    if (open)
+        virt = g_queue_pop_head(&hv->pool);
+    g_mutex_unlock(&hv->pool_lock);
+    if (virt)
+        return virt;
+    if (open)
+        return virt_open(hv->socket, error);
     g_set_error(error, SJ_ERROR, SJ_ERROR_GONE, "libvirtd does not answer on this node: it is being started again");
     return NULL;
 }
 
-Virt *hypervisor_take_spare(Hypervisor *hv)
+void hypervisor_give_back(Hypervisor *hv, Virt *virt)
 {
-    return g_steal_pointer(&hv->spare);
+    if (!virt)
+        return;
+    g_mutex_lock(&hv->pool_lock);
+    if (hv->pool_open && hv->pool.length < POOL_MAX && !virt_is_broken(virt)) {
+        g_queue_push_head(&hv->pool, virt);
+        virt = NULL;
+    }
+    g_mutex_unlock(&hv->pool_lock);
+    virt_unref(virt);
 }
 
-void hypervisor_give_spare(Hypervisor *hv, Virt *virt)
+static void pool_set_open(Hypervisor *hv, gboolean open)
 {
-    if (!hv->spare && hv->virt && virt)
-        hv->spare = virt;
-    else
+    Virt *virt;
+
+    g_mutex_lock(&hv->pool_lock);
+    hv->pool_open = open;
+    while (!open && (virt = g_queue_pop_head(&hv->pool)))
         virt_unref(virt);
+    g_mutex_unlock(&hv->pool_lock);
 }
 
 void hypervisor_note_kill(Hypervisor *hv, const char *id)
@@ -215,7 +241,7 @@ static void on_closed(gpointer user)
     log_warning("the connection to libvirtd is lost; guests go on");
     virt_unwatch(hv->virt);
     g_clear_pointer(&hv->virt, virt_unref);
-    g_clear_pointer(&hv->spare, virt_unref);
+    pool_set_open(hv, FALSE);
     hv->retry_ms = RETRY_MIN;
     connect_later(hv);
     if (hv->events.lost)
@@ -230,7 +256,7 @@ static const VirtEvents virt_events = {
 typedef struct {
     char *socket;
     Hypervisor *hv;
-    Virt *virt, *spare;
+    Virt *virt;
     GPtrArray *guests;
 } Attempt;
 
@@ -241,7 +267,6 @@ static void attempt_free(gpointer data)
     if (attempt->virt)
         virt_unwatch(attempt->virt);
     virt_unref(attempt->virt);
-    virt_unref(attempt->spare);
     g_clear_pointer(&attempt->guests, g_ptr_array_unref);
     g_free(attempt->socket);
     hypervisor_unref(attempt->hv);
@@ -255,26 +280,26 @@ static void attempt_thread(GTask *task, gpointer source, gpointer data, GCancell
 
     attempt->virt = virt_open(attempt->socket, &error);
     if (attempt->virt && virt_watch(attempt->virt, &virt_events, attempt->hv, &error) &&
-        (attempt->guests = virt_list(attempt->virt, &error))) {
-        attempt->spare = virt_open(attempt->socket, NULL);
+        (attempt->guests = virt_list(attempt->virt, &error)))
         g_task_return_boolean(task, TRUE);
-    } else {
+    else
         g_task_return_error(task, error);
-    }
 }
 
-static void warm_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+/* Opens the first connections of the pool and has libvirtd learn about QEMU, so that nobody waits for that later. */
+static gpointer warm_thread(gpointer data)
 {
-    virt_warm(data);
-    g_task_return_boolean(task, TRUE);
-}
+    Hypervisor *hv = data;
+    Virt *warm[POOL_WARM];
 
-static void warm(Virt *virt)
-{
-    g_autoptr(GTask) task = g_task_new(NULL, NULL, NULL, NULL);
-
-    g_task_set_task_data(task, virt_ref(virt), (GDestroyNotify)virt_unref);
-    g_task_run_in_thread(task, warm_thread);
+    for (guint i = 0; i < POOL_WARM; i++)
+        warm[i] = hypervisor_borrow(hv, NULL);
+    if (warm[0])
+        virt_warm(warm[0]);
+    for (guint i = 0; i < POOL_WARM; i++)
+        hypervisor_give_back(hv, warm[i]);
+    hypervisor_unref(hv);
+    return NULL;
 }
 
 /* Compares what there is with what there was. */
@@ -310,9 +335,9 @@ static void attempt_done(GObject *source, GAsyncResult *result, gpointer user)
         return;
     }
     hv->virt = g_steal_pointer(&attempt->virt);
-    hv->spare = g_steal_pointer(&attempt->spare);
     hv->retry_ms = RETRY_MIN;
-    warm(hv->virt);
+    pool_set_open(hv, TRUE);
+    g_thread_unref(g_thread_new("libvirt-warm", warm_thread, hypervisor_ref(hv)));
     take_over(hv, attempt->guests);
     if (hv->virt && hv->events.ready)
         hv->events.ready(hv, hv->user);
@@ -344,6 +369,8 @@ Hypervisor *hypervisor_new(const Conf *conf, const HypervisorEvents *events, gpo
 
     virt_init();
     hv->refs = 1;
+    g_mutex_init(&hv->pool_lock);
+    g_queue_init(&hv->pool);
     hv->conf = conf;
     hv->events = *events;
     hv->user = user;
@@ -366,7 +393,7 @@ void hypervisor_free(Hypervisor *hv)
     if (hv->virt)
         virt_unwatch(hv->virt);
     g_clear_pointer(&hv->virt, virt_unref);
-    g_clear_pointer(&hv->spare, virt_unref);
+    pool_set_open(hv, FALSE);
     hypervisor_unref(hv);
 }
 

@@ -34,6 +34,6 @@ void kvm_facts(const Conf *conf, KvmFacts *ret_facts);
 typedef void (*KvmDone)(const char *accel, const char *why, gpointer user);
 
 /* Finds out, in the background: at once where facts suffice or state_dir/kvm remembers a trial of this boot of the host
- * with the image of this digest; else by one trial boot (at most 20 s). digest may be NULL: image not known. */
+ * with the image of this digest; else by one trial boot (at most 10 s). digest may be NULL: image not known. */
 void kvm_probe(const Conf *conf, const char *kernel, const char *initramfs, const char *digest, KvmDone done,
                gpointer user);

@@ -50,3 +50,9 @@ test_kvm_LDADD = $(HYPERVISOR_LIBS) $(UNIT_LDADD)
 UNIT_TESTS += test-libvirtd
 test_libvirtd_SOURCES = tests/unit/test-libvirtd.c
 test_libvirtd_LDADD = $(HYPERVISOR_LIBS) $(UNIT_LDADD)
+
+SHELL_TESTS += tests/hypervisor/adopt.sh tests/hypervisor/cage.sh tests/hypervisor/migrate.sh \
+	tests/hypervisor/supervisor.sh
+dist_check_SCRIPTS += tests/hypervisor/adopt.sh tests/hypervisor/cage.sh tests/hypervisor/migrate.sh \
+	tests/hypervisor/supervisor.sh
+EXTRA_DIST += tests/hypervisor/lib.sh

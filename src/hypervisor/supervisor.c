@@ -39,6 +39,7 @@
 typedef struct {
     const char *name;          /* of its log and pid file */
     char **argv;
+    void (*before)(void);      /* to be done before each start; may be NULL */
     pid_t pid;                 /* 0: not running */
     gint64 started, due;       /* ms, monotonic */
     guint back_off;            /* ms */
@@ -155,6 +156,26 @@ static int open_log(const char *name)
     return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 }
 
+static gboolean runs_with(pid_t pid, const char *text)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/cmdline", (int)pid), *words = NULL;
+    gsize length = 0;
+
+    return g_file_get_contents(path, &words, &length, NULL) && memmem(words, length, text, strlen(text));
+}
+
+/* A libvirtd that is killed while it asks QEMU what it can do leaves that QEMU, which would wait for ever. */
+static void end_probes(void)
+{
+    g_autofree char *mark = g_build_filename(run_dir, "lv/libvirt/qemu/lib/qmp-", NULL);
+    g_autoptr(GDir) list = g_dir_open("/proc", 0, NULL);
+    const char *name;
+
+    while (list && (name = g_dir_read_name(list)))
+        if (g_ascii_isdigit(*name) && runs_with(atoi(name), mark))
+            kill(atoi(name), SIGKILL);
+}
+
 /* The child's side of fork. */
 G_GNUC_NORETURN static void child_exec(const Child *child, pid_t parent)
 {
@@ -178,6 +199,9 @@ G_GNUC_NORETURN static void child_exec(const Child *child, pid_t parent)
 
 static void child_start(Child *child)
 {
+    if (child->before)
+        child->before();
+
     pid_t parent = getpid(), pid = fork();
 
     if (pid == 0)
@@ -228,19 +252,15 @@ static void end_process(pid_t pid)
     }
 }
 
-/* A pid file may be older than the process that has its number now. */
-static gboolean is_guest(pid_t pid, const char *name)
+/* libvirtd has ended before: what it remembers of a guest would stay. */
+static void forget_guest(const char *dir, const char *name)
 {
-    g_autofree char *path = g_strdup_printf("/proc/%d/cmdline", (int)pid), *words = NULL;
-    g_autofree char *guest = g_strdup_printf("guest=%s", name);
-    gsize length = 0;
+    static const char *const kinds[] = {"pid", "xml"};
 
-    if (!g_file_get_contents(path, &words, &length, NULL))
-        return FALSE;
-    for (const char *word = words; word < words + length; word += strlen(word) + 1)
-        if (g_str_has_prefix(word, guest))
-            return TRUE;
-    return FALSE;
+    for (guint i = 0; i < G_N_ELEMENTS(kinds); i++) {
+        g_autofree char *path = g_strdup_printf("%s/%s.%s", dir, name, kinds[i]);
+        unlink(path);
+    }
 }
 
 /* libvirt writes a pid file for each QEMU; also for those that an earlier supervisor has left. */
@@ -252,14 +272,16 @@ static void end_guests(void)
 
     while (list && (file = g_dir_read_name(list))) {
         g_autofree char *path = g_build_filename(dir, file, NULL), *text = NULL;
-        g_autofree char *name = g_strndup(file, strcspn(file, "."));
+        g_autofree char *name = g_strndup(file, strcspn(file, ".")), *guest = g_strconcat("guest=", name, NULL);
         pid_t pid = 0;
 
         if (g_str_has_prefix(file, "sojourn-") && g_str_has_suffix(file, ".pid") &&
             g_file_get_contents(path, &text, NULL, NULL))
             pid = atoi(text);
-        if (pid > 1 && is_guest(pid, name))
+        if (pid > 1 && runs_with(pid, guest)) /* the file may be older than the process that has its number now */
             end_process(pid);
+        if (pid > 1)
+            forget_guest(dir, name);
     }
 }
 
@@ -392,7 +414,7 @@ int main(int argc, char **argv)
 
     Child children[] = {
         {.name = "sojournd", .argv = child_argv(conf, state_dir, NULL, words)},
-        {.name = "libvirtd", .argv = child_argv(conf, state_dir, "--libvirtd", words)},
+        {.name = "libvirtd", .argv = child_argv(conf, state_dir, "--libvirtd", words), .before = end_probes},
     };
     int how = supervise(children, G_N_ELEMENTS(children), signals);
     for (guint i = 0; i < G_N_ELEMENTS(children); i++) {
@@ -401,6 +423,7 @@ int main(int argc, char **argv)
         remove_pid(children[i].name);
         g_strfreev(children[i].argv);
     }
+    end_probes();
     if (how == SIGUSR1)
         end_guests();
     clear_status();

@@ -19,7 +19,6 @@ typedef struct {
     gint refs;
     const VirtEvents *events;  /* NULL: nobody listens any more */
     gpointer user;
-    gint broken;
 } Watch;
 
 struct Virt {
@@ -177,7 +176,6 @@ static void on_closed(virConnectPtr conn, int reason, void *user)
 {
     Watch *watch = user;
 
-    g_atomic_int_set(&watch->broken, TRUE);
     if (watch->events)
         watch->events->closed(watch->user);
 }
@@ -217,7 +215,7 @@ void virt_unwatch(Virt *virt)
 
 gboolean virt_is_broken(Virt *virt)
 {
-    return virt->watch && g_atomic_int_get(&virt->watch->broken);
+    return virConnectIsAlive(virt->conn) != 1; /* knows by itself, does not ask */
 }
 
 void virt_warm(Virt *virt)

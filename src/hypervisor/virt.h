@@ -40,7 +40,7 @@ typedef struct {
 gboolean virt_watch(Virt *virt, const VirtEvents *events, gpointer user, GError **error);
 void virt_unwatch(Virt *virt);
 
-/* Whether closed() has been, or would have been, called. */
+/* Whether the connection is known to be broken; does not block. */
 gboolean virt_is_broken(Virt *virt);
 
 /* Makes libvirtd learn what the emulator can do, if it does not know yet. */

@@ -5,7 +5,7 @@
  *   serve                         print events until killed (also what it does without an action)
  *   start ID EPOCH MEMORY CMDLINE [MACHINE [CPU]]
  *   destroy|suspend|resume ID     set ID EPOCH TEXT     list     usage ID
- *   migrate ID GATE STREAM XML [ABORT_MS]    straight to another libvirtd's socket, without a gate; XML from xml
+ *   migrate ID GATE STREAM XML [ABORT_MS [MIBPS]]    straight to another libvirtd's socket, without a gate; XML from xml
  *   xml ID EPOCH MEMORY CMDLINE [MACHINE [CPU]]
  *   kvm DIGEST                    facts
  */
@@ -96,6 +96,8 @@ static void migrate(Hypervisor *hv)
         migration.destination_xml = xml;
     if (words[5])
         g_timeout_add(atoi(words[5]), on_abort, cancellable);
+    if (words[5] && words[6])
+        migration.bandwidth_mib = atoi(words[6]);
     guest_migrate(hv, words[1], &migration, cancellable, on_migrated, NULL);
 }
 
