@@ -32,6 +32,8 @@ static void dial_free(gpointer data)
 {
     Dial *dial = data;
 
+    pthread_mutex_lock(&dial->mutex); /* what the other thread did before is done */
+    pthread_mutex_unlock(&dial->mutex);
     tls_identity_unref(dial->identity);
     tls_credentials_unref(dial->credentials);
     g_free(dial->address);

@@ -32,3 +32,13 @@ fuzz_gate_SOURCES = tests/fuzz/fuzz-gate.c src/hypervisor/gate.c src/hypervisor/
 	$(FUZZ_DRIVER)
 fuzz_gate_LDFLAGS = $(FUZZ_LINK)
 fuzz_gate_LDADD = $(GLIB_LIBS)
+
+FUZZ_TARGETS += fuzz-token
+fuzz_token_SOURCES = tests/fuzz/fuzz-token.c src/cluster/token.c src/cluster/token.h $(FUZZ_DRIVER)
+fuzz_token_LDFLAGS = $(FUZZ_LINK)
+fuzz_token_LDADD = $(COMMON_LIBS)
+
+FUZZ_TARGETS += fuzz-preamble
+fuzz_preamble_SOURCES = tests/fuzz/fuzz-preamble.c src/cluster/tls.c src/cluster/tls.h $(FUZZ_DRIVER)
+fuzz_preamble_LDFLAGS = $(FUZZ_LINK)
+fuzz_preamble_LDADD = $(COMMON_LIBS)

@@ -10,6 +10,7 @@
 
 #include "cluster/cluster.h"
 #include "cluster/keyring.h"
+#include "cluster/members.h"
 #include "cluster/token.h"
 #include "cluster/x509.h"
 #include "common/error.h"
@@ -713,10 +714,54 @@ static void test_bad_init(void)
     settle();
 }
 
+/* Lists of members from elsewhere: what cannot be one changes nothing, an old one neither. */
+static void test_documents(void)
+{
+    static const char *const bad[] = {
+        "{\"version\":9,\"members\":[1]}", "{\"version\":9,\"members\":[{}]}",
+        "{\"version\":9,\"members\":[{\"name\":\"x\",\"address\":\"1.2.3.4\",\"port\":70000}]}",
+        "{\"version\":9,\"members\":[{\"name\":\"\",\"address\":\"1.2.3.4\",\"port\":7}]}",
+        "{\"version\":9,\"members\":[{\"name\":\"x\",\"address\":\"\",\"port\":7}]}",
+    };
+    g_autofree char *folder = g_dir_make_tmp("sojourn-members-XXXXXX", NULL);
+    g_autofree char *file = g_build_filename(folder, "members.json", NULL);
+    g_autoptr(Members) members = members_new(file, NULL, NULL);
+    g_autoptr(Json) first = NULL, second = NULL;
+
+    members_set_self(members, "a", FALSE);
+    members_set_authority(members, "a");
+    members_add(members, "a", "10.0.0.1", 7227, "1");
+    members_add(members, "b", "10.0.0.2", 7227, "2");
+    first = members_document(members);
+    for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
+        g_autoptr(Json) document = json_parse(bad[i], -1, NULL);
+        g_autoptr(GError) error = NULL;
+        g_assert_nonnull(document);
+        g_assert_false(members_replace(members, document, &error));
+        g_assert_error(error, SJ_ERROR, SJ_ERROR_PROTOCOL);
+        g_assert_true(members_has(members, "b"));
+    }
+    members_remove(members, "b");
+    g_assert_true(members_replace(members, first, NULL)); /* is older */
+    g_assert_true(members_has_left(members, "b"));
+    second = json_copy(first);
+    json_set_int(second, "version", 99);
+    g_assert_true(members_replace(members, second, NULL));
+    g_assert_true(members_has(members, "b"));
+    g_assert_true(members_check(members, "c", "10.0.0.3", 7227, NULL));
+    g_assert_true(members_check(members, "b", "10.0.0.3", 7227, NULL)); /* never came */
+    g_assert_false(members_check(members, "a", "10.0.0.3", 7227, NULL));
+    g_assert_false(members_check(members, "c", "10.0.0.2", 7227, NULL));
+    g_assert_true(members_check(members, "c", "10.0.0.2", 7228, NULL));
+    g_assert_cmpint(g_unlink(file), ==, 0);
+    g_assert_cmpint(g_rmdir(folder), ==, 0);
+}
+
 int main(int argc, char **argv)
 {
     signal(SIGPIPE, SIG_IGN);
     g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/members/documents", test_documents);
     g_test_add_func("/members/alone", test_alone);
     g_test_add_func("/members/three", test_three);
     g_test_add_func("/members/refused", test_refused);
