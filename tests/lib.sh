@@ -58,3 +58,63 @@ on() { local node=$1; shift; (cd "$work" && rig on "$node" "$@"); }
 job_field() { on "$1" sojourn show "$2" --json | python3 -c "import json,sys; print(json.load(sys.stdin)['$3'])"; }
 job_is_on() { [ "$(job_field "$1" "$2" node)" = "$3" ]; }
 job_runs() { [ "$(job_field "$1" "$2" state)" = running ]; }
+
+# natively COMMAND...: as the user that jobs belong to, in the same folder, without sojourn.
+natively() {
+    if [ "$(id -u)" = 0 ]; then
+        (cd "$work" && setpriv --reuid "$job_user" --regid "$(id -g "$job_user")" --init-groups \
+            env HOME="$(getent passwd "$job_user" | cut -d: -f6)" USER="$job_user" LOGNAME="$job_user" \
+            PATH="/usr/local/bin:/usr/bin:/bin" "$@")
+    else
+        (cd "$work" && "$@")
+    fi
+}
+
+# keep_moving JOB SECONDS NODE...: from node to node until the job is over; the count goes to $work/moves.
+keep_moving() {
+    local job=$1 pause=$2 moves=0 node; shift 2
+    echo 0 >"$work/moves"
+    while :; do
+        for node; do
+            sleep "$pause"
+            on node1 sojourn list --json | grep -q "\"$job\"" || return 0
+            if on node1 sojourn migrate "$job" "$node" >>"$work/migrate.log" 2>&1; then
+                moves=$((moves + 1))
+                echo $moves >"$work/moves"
+            elif on node1 sojourn list --json | grep -q "\"$job\""; then
+                echo "a migration to $node failed" >>"$work/move-failures"
+            fi
+        done
+    done
+}
+
+# same NAME MOVES FILTER COMMAND...: the command natively, as a job, and as a job that is moved every three seconds: streams
+# (through the sed script FILTER) and status must be equal, and at least MOVES migrations must have happened.
+same() {
+    local name=$1 moves=$2 filter=$3 way status mover; shift 3
+    for way in native job moved; do
+        rm -f "$work/move-failures"
+        [ -z "${before-}" ] || natively sh -c "$before"
+        case $way in
+        native) natively "$@" >"$work/$name.$way.out" 2>"$work/$name.$way.err" </dev/null; status=$? ;;
+        job) on node1 sojourn run --name "$name" -- "$@" >"$work/$name.$way.out" 2>"$work/$name.$way.err" </dev/null; status=$? ;;
+        moved)
+            on node1 sojourn run --name "$name" -- "$@" >"$work/$name.$way.out" 2>"$work/$name.$way.err" </dev/null & job=$!
+            wait_until 30 job_runs node1 "$name"
+            keep_moving "$name" "${pause:-3}" node2 node3 node1 & mover=$!
+            wait $job; status=$?
+            kill $mover 2>/dev/null; wait $mover 2>/dev/null
+            [ ! -s "$work/move-failures" ] || { cat "$work/move-failures" "$work/migrate.log"; fail "$name: a migration failed"; }
+            [ "$(cat "$work/moves")" -ge "$moves" ] || fail "$name: only $(cat "$work/moves") migrations, $moves were wanted"
+            ;;
+        esac
+        echo "status $status" >>"$work/$name.$way.out"
+        for stream in out err; do sed -i -E "$filter" "$work/$name.$way.$stream"; done
+        [ $way = native ] && continue
+        for stream in out err; do
+            cmp "$work/$name.native.$stream" "$work/$name.$way.$stream" ||
+                { diff "$work/$name.native.$stream" "$work/$name.$way.$stream" | head -n 20; fail "$name: $way, std$stream differs"; }
+        done
+    done
+    note "$name: the same natively, as a job, and moved $(cat "$work/moves") times"
+}

@@ -116,6 +116,7 @@ const char *const syscalls_allowed[] = {
     "recvfrom",
     "recvmsg",
     "removexattr",
+    "renameat", /* what renameat2 without flags becomes in glibc */
     "renameat2",
     "restart_syscall",
     "rseq",
