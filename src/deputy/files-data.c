@@ -83,16 +83,22 @@ static gboolean replaced(Files *files, FilesInode *inode, const struct statx *st
     return stx->stx_nlink == 0 && !files_inode_lost(files->inodes, inode);
 }
 
-/* The answer to an open: whether the guest keeps its pages. */
+/* The answer to an open: whether the guest keeps its pages, and whether it must say when it closes.
+ * It need not if it only reads: there is nothing to write and no lock to drop. (If a lock is made
+ * after this, the handle's RELEASE drops it; only a process that locks a file and then closes another,
+ * older descriptor of it, opened for reading, keeps a lock that it would lose at home.) */
 static guint32 cache_decision(Files *files, FilesInode *inode, const struct statx *stx, int flags)
 {
     FilesStampState state = files_inode_check(files->inodes, inode, stx, TRUE);
+    guint32 result = 0;
 
     if (state == FILES_STAMP_CHANGED)
         files_forget_attributes(files, inode->id);
-    if (files->cache == FILES_CACHE_NONE)
-        return 0;
-    return state == FILES_STAMP_SAME ? FOPEN_KEEP_CACHE : 0;
+    if (state == FILES_STAMP_SAME && files->cache != FILES_CACHE_NONE)
+        result |= FOPEN_KEEP_CACHE;
+    if ((flags & O_ACCMODE) == O_RDONLY && !files_locks_on(files->locks, inode->id))
+        result |= FOPEN_NOFLUSH;
+    return result;
 }
 
 /* Opens a node: its descriptor, or -errno; *out is filled. */
@@ -398,14 +404,8 @@ void files_op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 void files_op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
     Files *files = files_of(req);
-    FilesHandle *handle = files_handle_get(files, fi->fh, ino);
 
-    if (handle) {
-        if (g_atomic_int_get(&handle->locked))
-            files_locks_drop_handle(files->locks, ino, fi->fh);
-        files_handle_close(files, fi->fh, ino);
-        files_handle_put(files, handle);
-    }
+    files_handle_close(files, fi->fh, ino);
     fuse_reply_err(req, 0);
 }
 

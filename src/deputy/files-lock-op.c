@@ -82,3 +82,14 @@ void files_op_flock(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, i
     lock_request(req, ino, fi,
                  (FilesLockRequest){ .kind = FILES_LOCK_FLOCK, .operation = operation });
 }
+
+void files_release_locks(Files *files, guint64 ino, guint64 fh)
+{
+    FilesHandle *handle = files_handle_get(files, fh, ino);
+
+    if (!handle)
+        return;
+    if (g_atomic_int_get(&handle->locked))
+        files_locks_drop_handle(files->locks, ino, fh);
+    files_handle_put(files, handle);
+}

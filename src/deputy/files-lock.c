@@ -600,6 +600,20 @@ void files_locks_drop_owner(FilesLocks *t, guint64 inode, guint64 owner)
     g_mutex_unlock(&t->lock);
 }
 
+gboolean files_locks_on(FilesLocks *t, guint64 inode)
+{
+    GHashTableIter iter;
+    gpointer value;
+    gboolean found = FALSE;
+
+    g_mutex_lock(&t->lock);
+    g_hash_table_iter_init(&iter, t->owners);
+    while (!found && g_hash_table_iter_next(&iter, NULL, &value))
+        found = ((Owner *)value)->inode == inode;
+    g_mutex_unlock(&t->lock);
+    return found;
+}
+
 void files_locks_drop_handle(FilesLocks *t, guint64 inode, guint64 handle)
 {
     GHashTableIter iter;

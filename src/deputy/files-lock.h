@@ -49,6 +49,9 @@ void files_locks_interrupt(FilesLocks *locks, guint64 unique);
 /* A process closed a descriptor of the inode: all its locks on it fall (POSIX). */
 void files_locks_drop_owner(FilesLocks *locks, guint64 inode, guint64 owner);
 
+/* Whether anybody of the guest has locks on the inode (a process or open file; not flock). */
+gboolean files_locks_on(FilesLocks *locks, guint64 inode);
+
 /* A handle is gone: what was locked through it and still stands (OFD locks of the guest) falls. */
 void files_locks_drop_handle(FilesLocks *locks, guint64 inode, guint64 handle);
 

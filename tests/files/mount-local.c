@@ -2,7 +2,7 @@
 /* mount-local.c - runs a program over the deputy's file server, without a guest
  *
  *     mount-local [--root DIR] [--cache MODE] [--read-only] [--switch-ids] [--uid UID] [--chroot]
- *                 MOUNTPOINT PROGRAM [ARG]...
+ *                 [--count]                 MOUNTPOINT PROGRAM [ARG]...
  *
  * The program runs in a mount namespace of its own in which MOUNTPOINT is DIR (default /) as the file
  * server gives it; with --chroot, MOUNTPOINT is its root, with a /proc and /dev of its own, as in a
@@ -28,7 +28,8 @@
 #define REQUEST (1024 * 1024 + 64 * 1024)
 
 static char *root = (char *)"/", *cache = (char *)"through";
-static gboolean read_only, switch_ids, do_chroot;
+static gboolean read_only, switch_ids, do_chroot, do_count;
+static guint counts[64];
 static int uid = -1, workers;
 
 static const GOptionEntry entries[] = {
@@ -39,6 +40,7 @@ static const GOptionEntry entries[] = {
     { "chroot", 0, 0, G_OPTION_ARG_NONE, &do_chroot, "the mount is the program's root", NULL },
     { "uid", 0, 0, G_OPTION_ARG_INT, &uid, "be that user", "UID" },
     { "workers", 0, 0, G_OPTION_ARG_INT, &workers, "threads of the server", "N" },
+    { "count", 0, 0, G_OPTION_ARG_NONE, &do_count, "say how many requests of each kind came", NULL },
     { NULL },
 };
 
@@ -114,6 +116,7 @@ static gpointer serve(gpointer data)
             continue;
         if (n <= 0)
             return NULL;
+        counts[((struct fuse_in_header *)buffer)->opcode & 63]++;
         files_request(files, buffer, n);
     }
 }
@@ -170,5 +173,8 @@ int main(int argc, char **argv)
         ;
     g_thread_join(thread);
     files_free(files);
+    for (guint i = 0; i < 64; i++)
+        if (do_count && counts[i])
+            fprintf(stderr, "opcode %u: %u\n", i, counts[i]);
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
