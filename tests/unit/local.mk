@@ -45,3 +45,11 @@ test_frame_LDADD = $(UNIT_LDADD)
 UNIT_TESTS += test-link
 test_link_SOURCES = tests/unit/test-link.c tests/unit/link-world.c tests/unit/link-world.h
 test_link_LDADD = $(UNIT_LDADD)
+
+UNIT_TESTS += test-files-inode
+test_files_inode_SOURCES = tests/unit/test-files-inode.c src/deputy/files-inode.c src/deputy/files-inode.h
+test_files_inode_LDADD = $(GLIB_LIBS)
+
+UNIT_TESTS += test-files-lock
+test_files_lock_SOURCES = tests/unit/test-files-lock.c src/deputy/files-lock.c src/deputy/files-lock.h
+test_files_lock_LDADD = $(GLIB_LIBS)
