@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* guest-migrate.c - one live migration: libvirt's call, which blocks, and who watches over it meanwhile
+/* guest-migrate.c - one live migration: libvirt's call, which blocks, and who watches over it
+ * meanwhile
  *
- * Two threads a migration. The *worker* opens the connection to the gate and makes the call. The *watcher* looks each
- * WATCH_MS: it aborts when that is wanted (until libvirt has taken it or the call is over), tells of progress, and raises
- * the permitted downtime of a guest that dirties its memory faster than it can be copied. It begins late, so that it does
- * not disturb the short migrations which are the usual ones.
+ * Two threads a migration. The *worker* opens the connection to the gate and makes the call. The
+ * *watcher* looks each WATCH_MS: it aborts when that is wanted (until libvirt has taken it or the
+ * call is over), tells of progress, and raises the permitted downtime of a guest that dirties its
+ * memory faster than it can be copied. It begins late, so that it does not disturb the short
+ * migrations which are the usual ones.
  *
- * The downtime limit is small (QEMU then makes one more pass over memory instead of sending what is left while the guest
- * stands still: the freeze is a millisecond instead of sixty, the total is the same).
+ * The downtime limit is small (QEMU then makes one more pass over memory instead of sending what is
+ * left while the guest stands still: the freeze is a millisecond instead of sixty, the total is the
+ * same).
  *
- * What libvirt says of the migration afterwards comes as an event on the main connection; finish waits for it briefly.
+ * What libvirt says of the migration afterwards comes as an event on the main connection; finish
+ * waits for it briefly.
  */
 #include "guest.h"
 
@@ -17,11 +21,11 @@
 #include "common/log.h"
 #include "hypervisor-internal.h"
 
-#define WATCH_MS 100           /* between looks */
-#define WATCH_FROM_MS 250      /* first progress */
-#define PATIENT_PASSES 4       /* passes over memory before the downtime limit is raised */
+#define WATCH_MS 100      /* between looks */
+#define WATCH_FROM_MS 250 /* first progress */
+#define PATIENT_PASSES 4  /* passes over memory before the downtime limit is raised */
 #define DOWNTIME_MAX_MS 2000
-#define SEEN_WAIT_MS 100       /* for the event after the call */
+#define SEEN_WAIT_MS 100 /* for the event after the call */
 
 typedef struct {
     Hypervisor *hv;
@@ -31,12 +35,12 @@ typedef struct {
     guint max_downtime_ms;
     GuestProgress progress;
     gpointer progress_user;
-    Virt *virt, *watch;        /* the worker's and the watcher's connection */
+    Virt *virt, *watch; /* the worker's and the watcher's connection */
     GCancellable *cancellable;
     GMutex lock;
     GCond over_cond;
-    gboolean over;             /* the call has returned */
-    gint64 settle_until;       /* monotonic, us */
+    gboolean over;       /* the call has returned */
+    gint64 settle_until; /* monotonic, us */
     GuestMigrated migrated;
     gboolean success;
     GError *error;
@@ -62,7 +66,7 @@ static void migration_free(gpointer data)
 /* Progress, carried over to the main context. */
 typedef struct {
     Migration *migration;
-    GTask *task;               /* keeps the migration */
+    GTask *task; /* keeps the migration */
     guint64 total, remaining;
 } Report;
 
@@ -72,7 +76,8 @@ static gboolean report(gpointer data)
     Migration *migration = report->migration;
 
     if (!migration->over)
-        migration->progress(migration->id, report->total, report->remaining, migration->progress_user);
+        migration->progress(migration->id, report->total, report->remaining,
+                            migration->progress_user);
     return G_SOURCE_REMOVE;
 }
 
@@ -99,7 +104,8 @@ static void report_later(GTask *task, Migration *migration, guint64 total, guint
 static void raise_downtime(Migration *migration, guint iteration, guint *limit)
 {
     guint steps = iteration > PATIENT_PASSES ? MIN((iteration - PATIENT_PASSES + 1) / 2, 10) : 0;
-    guint wanted = MIN(migration->max_downtime_ms << steps, MAX(DOWNTIME_MAX_MS, migration->max_downtime_ms));
+    guint wanted =
+        MIN(migration->max_downtime_ms << steps, MAX(DOWNTIME_MAX_MS, migration->max_downtime_ms));
 
     if (wanted > *limit && virt_set_max_downtime(migration->watch, migration->id, wanted, NULL))
         *limit = wanted;
@@ -128,7 +134,8 @@ static gpointer watcher_thread(gpointer data)
     migration->watch = hypervisor_borrow(migration->hv, NULL);
     g_mutex_lock(&migration->lock);
     while (!migration->over && migration->watch) {
-        g_cond_wait_until(&migration->over_cond, &migration->lock, g_get_monotonic_time() + WATCH_MS * 1000);
+        g_cond_wait_until(&migration->over_cond, &migration->lock,
+                          g_get_monotonic_time() + WATCH_MS * 1000);
         if (migration->over)
             break;
         g_mutex_unlock(&migration->lock);
@@ -166,8 +173,8 @@ static gboolean call(Migration *migration, GError **error)
         g_prefix_error(error, "the destination did not open its gate: ");
         return FALSE;
     }
-    return virt_migrate(migration->virt, migration->id, gate, migration->stream_path, migration->bandwidth_mib,
-                        migration->destination_xml, error);
+    return virt_migrate(migration->virt, migration->id, gate, migration->stream_path,
+                        migration->bandwidth_mib, migration->destination_xml, error);
 }
 
 /* Back on the main context: waits until libvirt's own account has come. */
@@ -219,12 +226,13 @@ static gpointer worker_thread(gpointer data)
         look_at_guest(migration);
     hypervisor_give_back(migration->hv, g_steal_pointer(&migration->virt));
     migration->settle_until = g_get_monotonic_time() + SEEN_WAIT_MS * 1000;
-    g_main_context_invoke_full(migration->context, G_PRIORITY_DEFAULT, on_call_over, task, g_object_unref);
+    g_main_context_invoke_full(migration->context, G_PRIORITY_DEFAULT, on_call_over, task,
+                               g_object_unref);
     return NULL;
 }
 
-void guest_migrate(Hypervisor *hv, const char *id, const GuestMigration *wanted, GCancellable *cancellable,
-                   GAsyncReadyCallback callback, gpointer user)
+void guest_migrate(Hypervisor *hv, const char *id, const GuestMigration *wanted,
+                   GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user)
 {
     GTask *task = g_task_new(NULL, NULL, callback, user); /* the worker's */
     Migration *migration = g_new0(Migration, 1);
@@ -236,7 +244,8 @@ void guest_migrate(Hypervisor *hv, const char *id, const GuestMigration *wanted,
     migration->stream_path = g_strdup(wanted->stream_path);
     migration->destination_xml = g_strdup(wanted->destination_xml);
     migration->bandwidth_mib = wanted->bandwidth_mib;
-    migration->max_downtime_ms = wanted->max_downtime_ms ? wanted->max_downtime_ms : GUEST_DOWNTIME_MS;
+    migration->max_downtime_ms =
+        wanted->max_downtime_ms ? wanted->max_downtime_ms : GUEST_DOWNTIME_MS;
     migration->progress = wanted->progress;
     migration->progress_user = wanted->progress_user;
     migration->cancellable = cancellable ? g_object_ref(cancellable) : g_cancellable_new();

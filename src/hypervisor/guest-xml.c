@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* guest-xml.c - the domain XML of a guest, as a pure function of what the job asked for
  *
- * What is the same for every guest of a machine type stands below as XML; libvirt-gconfig fills in the rest. The text is
- * the guest's ABI: both sides of a migration make it from here, so a change is a change of the image's digest too.
+ * What is the same for every guest of a machine type stands below as XML; libvirt-gconfig fills in
+ * the rest. The text is the guest's ABI: both sides of a migration make it from here, so a change
+ * is a change of the image's digest too.
  *
- * microvm: no ACPI (with it one boot in eight hangs under TCG), every device at virtio-mmio, no USB, no PCI. pc: the
- * versioned ABI, with PCI, ACPI and its PM timer. Both: one virtio-serial port, entropy, a balloon that only reports free
- * pages, a serial console, no disk and no network card. The balloon's free pages neither cost memory nor travel.
+ * microvm: no ACPI (with it one boot in eight hangs under TCG), every device at virtio-mmio, no
+ * USB, no PCI. pc: the versioned ABI, with PCI, ACPI and its PM timer. Both: one virtio-serial
+ * port, entropy, a balloon that only reports free pages, a serial console, no disk and no network
+ * card. The balloon's free pages neither cost memory nor travel.
  */
 #include "guest-xml.h"
 
@@ -30,18 +32,20 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(GVirConfigObject, g_object_unref)
 
 typedef struct {
     const char *name;
-    const char *machine;       /* as QEMU calls it */
-    const char *features;      /* besides TCG's */
-    const char *address;       /* of virtio devices: on pc libvirt gives them PCI slots */
-    const char *cmdline;       /* what the kernel must be told */
+    const char *machine;  /* as QEMU calls it */
+    const char *features; /* besides TCG's */
+    const char *address;  /* of virtio devices: on pc libvirt gives them PCI slots */
+    const char *cmdline;  /* what the kernel must be told */
 } Machine;
 
-/* reboot=t: a triple fault is the only way out of a microvm. acpi=off: do not even look for tables. Under TCG the guest sees
- * the host's own TSC and would have to measure its rate against the PIT, which goes wrong on a busy machine: it is told. */
+/* reboot=t: a triple fault is the only way out of a microvm. acpi=off: do not even look for tables.
+ * Under TCG the guest sees the host's own TSC and would have to measure its rate against the PIT,
+ * which goes wrong on a busy machine: it is told. */
 static const Machine machines[] = {
     {"microvm", "microvm", "", "<address type='virtio-mmio'/>",
      "console=ttyS0 panic=-1 reboot=t acpi=off"},
-    {"pc", "pc-i440fx-7.2", "<acpi/><apic/>", "", "console=ttyS0 panic=-1 reboot=t clocksource=acpi_pm"},
+    {"pc", "pc-i440fx-7.2", "<acpi/><apic/>", "",
+     "console=ttyS0 panic=-1 reboot=t clocksource=acpi_pm"},
 };
 
 /* Arguments: features, address three times. */
@@ -75,8 +79,8 @@ static const Machine *machine_find(const char *name)
     return NULL;
 }
 
-/* XML cannot hold every character that JSON text can; a description is for people and for adoption, so what does not
- * fit is replaced. */
+/* XML cannot hold every character that JSON text can; a description is for people and for adoption,
+ * so what does not fit is replaced. */
 static char *xml_text(const char *text)
 {
     g_autofree char *valid = g_utf8_make_valid(text, -1);
@@ -105,8 +109,8 @@ typedef struct {
     GString *text;
 } Reading;
 
-static void read_start(GMarkupParseContext *context, const char *element, const char **names, const char **values,
-                       gpointer user, GError **error)
+static void read_start(GMarkupParseContext *context, const char *element, const char **names,
+                       const char **values, gpointer user, GError **error)
 {
     Reading *reading = user;
 
@@ -114,15 +118,18 @@ static void read_start(GMarkupParseContext *context, const char *element, const 
         return;
     for (; *names; names++, values++)
         if (g_str_equal(*names, "epoch"))
-            reading->ours = g_ascii_string_to_unsigned(*values, 10, 0, G_MAXUINT64, &reading->epoch, NULL);
+            reading->ours =
+                g_ascii_string_to_unsigned(*values, 10, 0, G_MAXUINT64, &reading->epoch, NULL);
 }
 
-static void read_end(GMarkupParseContext *context, const char *element, gpointer user, GError **error)
+static void read_end(GMarkupParseContext *context, const char *element, gpointer user,
+                     GError **error)
 {
     ((Reading *)user)->depth--;
 }
 
-static void read_text(GMarkupParseContext *context, const char *text, gsize length, gpointer user, GError **error)
+static void read_text(GMarkupParseContext *context, const char *text, gsize length, gpointer user,
+                      GError **error)
 {
     Reading *reading = user;
 
@@ -132,7 +139,8 @@ static void read_text(GMarkupParseContext *context, const char *text, gsize leng
 
 gboolean guest_xml_read_metadata(const char *xml, guint64 *ret_epoch, char **ret_description)
 {
-    static const GMarkupParser parser = {.start_element = read_start, .end_element = read_end, .text = read_text};
+    static const GMarkupParser parser = {
+        .start_element = read_start, .end_element = read_end, .text = read_text};
     Reading reading = {.text = g_string_new(NULL)};
     g_autoptr(GMarkupParseContext) context = g_markup_parse_context_new(&parser, 0, &reading, NULL);
     gboolean good = g_markup_parse_context_parse(context, xml, -1, NULL) &&
@@ -146,13 +154,14 @@ gboolean guest_xml_read_metadata(const char *xml, guint64 *ret_epoch, char **ret
     return good;
 }
 
-static void channel_start(GMarkupParseContext *context, const char *element, const char **names, const char **values,
-                          gpointer user, GError **error)
+static void channel_start(GMarkupParseContext *context, const char *element, const char **names,
+                          const char **values, gpointer user, GError **error)
 {
     const GSList *stack = g_markup_parse_context_get_element_stack(context);
     char **path = user;
 
-    if (!stack->next || !g_str_equal(stack->next->data, "channel") || !g_str_equal(element, "source"))
+    if (!stack->next || !g_str_equal(stack->next->data, "channel") ||
+        !g_str_equal(element, "source"))
         return;
     for (; *names; names++, values++)
         if (g_str_equal(*names, "path") && !*path)
@@ -165,7 +174,8 @@ char *guest_xml_channel(const char *xml)
     char *path = NULL;
     g_autoptr(GMarkupParseContext) context = g_markup_parse_context_new(&parser, 0, &path, NULL);
 
-    if (!g_markup_parse_context_parse(context, xml, -1, NULL) || !g_markup_parse_context_end_parse(context, NULL))
+    if (!g_markup_parse_context_parse(context, xml, -1, NULL) ||
+        !g_markup_parse_context_end_parse(context, NULL))
         g_clear_pointer(&path, g_free);
     return path;
 }
@@ -187,36 +197,48 @@ static gboolean check_path(const char *what, const char *path, GError **error)
 {
     return path && g_path_is_absolute(path) && g_utf8_validate(path, -1, NULL)
                ? TRUE
-               : wrong(error, "the %s of a guest must be an absolute path, not \"%s\"", what, path ? path : "");
+               : wrong(error, "the %s of a guest must be an absolute path, not \"%s\"", what,
+                       path ? path : "");
 }
 
 static gboolean spec_check(const GuestSpec *spec, GError **error)
 {
-    static const char *const accels[] = {"kvm", "tcg", NULL}, *const archs[] = {"x86_64", "i686", NULL};
+    static const char *const accels[] = {"kvm", "tcg", NULL}, *const archs[] = {"x86_64", "i686",
+                                                                                NULL};
 
     if (!spec->id || !g_uuid_string_is_valid(spec->id))
-        return wrong(error, "\"%s\" is no UUID, so no guest can have it as its id", spec->id ? spec->id : "");
+        return wrong(error, "\"%s\" is no UUID, so no guest can have it as its id",
+                     spec->id ? spec->id : "");
     if (!machine_find(spec->machine))
-        return wrong(error, "there is no machine \"%s\": use microvm or pc", spec->machine ? spec->machine : "");
+        return wrong(error, "there is no machine \"%s\": use microvm or pc",
+                     spec->machine ? spec->machine : "");
     if (!spec->accel || !g_strv_contains(accels, spec->accel))
-        return wrong(error, "guests are accelerated by kvm or tcg, not \"%s\"", spec->accel ? spec->accel : "");
+        return wrong(error, "guests are accelerated by kvm or tcg, not \"%s\"",
+                     spec->accel ? spec->accel : "");
     if (!spec->arch || !g_strv_contains(archs, spec->arch))
-        return wrong(error, "there is no guest for \"%s\": use x86_64 or i686", spec->arch ? spec->arch : "");
+        return wrong(error, "there is no guest for \"%s\": use x86_64 or i686",
+                     spec->arch ? spec->arch : "");
     if (spec->memory_bytes < MEMORY_MIN || spec->memory_bytes > G_MAXINT64)
-        return wrong(error, "a guest cannot have %" G_GUINT64_FORMAT " bytes of memory: give it 16M or more",
-                     spec->memory_bytes);
+        return wrong(
+            error, "a guest cannot have %" G_GUINT64_FORMAT " bytes of memory: give it 16M or more",
+            spec->memory_bytes);
     if (spec->cpus < 1 || spec->cpus > 64)
         return wrong(error, "a guest cannot have %u CPUs: give it 1 to 64", spec->cpus);
     if (spec->channel_path && strlen(spec->channel_path) > SUN_PATH_MAX)
-        return wrong(error, "the socket path %s is too long: choose a shorter run directory", spec->channel_path);
-    return check_path("kernel", spec->kernel, error) && check_path("initramfs", spec->initramfs, error) &&
-           check_path("channel", spec->channel_path, error) && check_path("console", spec->console_path, error);
+        return wrong(error, "the socket path %s is too long: choose a shorter run directory",
+                     spec->channel_path);
+    return check_path("kernel", spec->kernel, error) &&
+           check_path("initramfs", spec->initramfs, error) &&
+           check_path("channel", spec->channel_path, error) &&
+           check_path("console", spec->console_path, error);
 }
 
 /* Any device, from XML: libvirt-gconfig has no setters for what they hold. */
-static gboolean add_device(GVirConfigDomain *domain, GType type, const char *element, const char *xml, GError **error)
+static gboolean add_device(GVirConfigDomain *domain, GType type, const char *element,
+                           const char *xml, GError **error)
 {
-    g_autoptr(GVirConfigObject) device = gvir_config_object_new_from_xml(type, element, NULL, xml, error);
+    g_autoptr(GVirConfigObject) device =
+        gvir_config_object_new_from_xml(type, element, NULL, xml, error);
 
     if (device)
         gvir_config_domain_add_device(domain, GVIR_CONFIG_DOMAIN_DEVICE(device));
@@ -226,15 +248,15 @@ static gboolean add_device(GVirConfigDomain *domain, GType type, const char *ele
 /* The link: QEMU listens, so that a controller that was restarted can connect again. */
 static gboolean add_devices(GVirConfigDomain *domain, const GuestSpec *spec, GError **error)
 {
-    g_autofree char *channel =
-        g_markup_printf_escaped("<channel type='unix'><source mode='bind' path='%s'/>"
-                                "<target type='virtio' name='" GUEST_PORT "'/>"
-                                "<address type='virtio-serial' controller='0' bus='0' port='1'/></channel>",
-                                spec->channel_path);
-    g_autofree char *serial =
-        g_markup_printf_escaped("<serial type='file'><source path='%s' append='on'/><target type='isa-serial' port='0'/>"
-                                "</serial>",
-                                spec->console_path);
+    g_autofree char *channel = g_markup_printf_escaped(
+        "<channel type='unix'><source mode='bind' path='%s'/>"
+        "<target type='virtio' name='" GUEST_PORT "'/>"
+        "<address type='virtio-serial' controller='0' bus='0' port='1'/></channel>",
+        spec->channel_path);
+    g_autofree char *serial = g_markup_printf_escaped(
+        "<serial type='file'><source path='%s' append='on'/><target type='isa-serial' port='0'/>"
+        "</serial>",
+        spec->console_path);
 
     return add_device(domain, GVIR_CONFIG_TYPE_DOMAIN_CHANNEL, "channel", channel, error) &&
            add_device(domain, GVIR_CONFIG_TYPE_DOMAIN_SERIAL, "serial", serial, error);
@@ -245,8 +267,10 @@ static void set_os(GVirConfigDomain *domain, const GuestSpec *spec, const Machin
     g_autoptr(GVirConfigDomainOs) os = gvir_config_domain_os_new();
     g_autofree char *extra = g_utf8_make_valid(spec->cmdline ? spec->cmdline : "", -1);
     gboolean known = spec->tsc_khz && g_str_equal(spec->accel, "tcg");
-    g_autofree char *tsc = known ? g_strdup_printf(" tsc_early_khz=%" G_GUINT64_FORMAT, spec->tsc_khz) : g_strdup("");
-    g_autofree char *cmdline = g_strdup_printf("%s%s%s%s", machine->cmdline, tsc, *extra ? " " : "", extra);
+    g_autofree char *tsc =
+        known ? g_strdup_printf(" tsc_early_khz=%" G_GUINT64_FORMAT, spec->tsc_khz) : g_strdup("");
+    g_autofree char *cmdline =
+        g_strdup_printf("%s%s%s%s", machine->cmdline, tsc, *extra ? " " : "", extra);
 
     gvir_config_domain_os_set_os_type(os, GVIR_CONFIG_DOMAIN_OS_TYPE_HVM);
     gvir_config_domain_os_set_arch(os, "x86_64"); /* one QEMU runs both kernels */
@@ -257,7 +281,8 @@ static void set_os(GVirConfigDomain *domain, const GuestSpec *spec, const Machin
     gvir_config_domain_set_os(domain, os);
 }
 
-/* No check: the model was chosen so that each node of the cluster has it, and comparing it takes time at each start. */
+/* No check: the model was chosen so that each node of the cluster has it, and comparing it takes
+ * time at each start. */
 static gboolean set_cpu(GVirConfigDomain *domain, const GuestSpec *spec, GError **error)
 {
     const char *lowest = g_str_equal(spec->arch, "i686") ? "pentium3" : "qemu64";
@@ -275,7 +300,8 @@ static gboolean set_metadata(GVirConfigDomain *domain, const GuestSpec *spec, GE
 {
     g_autofree char *metadata = guest_xml_metadata(spec->epoch, spec->description);
 
-    return gvir_config_domain_set_custom_xml(domain, metadata, "sojourn", GUEST_XML_NAMESPACE, error);
+    return gvir_config_domain_set_custom_xml(domain, metadata, "sojourn", GUEST_XML_NAMESPACE,
+                                             error);
 }
 
 static void set_life(GVirConfigDomain *domain)
@@ -298,20 +324,22 @@ char *guest_xml(const GuestSpec *spec, GError **error)
     const Machine *machine = machine_find(spec->machine);
     gboolean kvm = g_str_equal(spec->accel, "kvm");
     g_autofree char *name = guest_name(spec->id);
-    g_autofree char *base = g_strdup_printf(skeleton, machine->features, kvm ? "" : TCG_FEATURE, machine->address,
-                                            machine->address, machine->address);
+    g_autofree char *base = g_strdup_printf(skeleton, machine->features, kvm ? "" : TCG_FEATURE,
+                                            machine->address, machine->address, machine->address);
     g_autoptr(GVirConfigDomain) domain = gvir_config_domain_new_from_xml(base, error);
     if (!domain)
         return NULL;
 
-    gvir_config_domain_set_virt_type(domain, kvm ? GVIR_CONFIG_DOMAIN_VIRT_KVM : GVIR_CONFIG_DOMAIN_VIRT_QEMU);
+    gvir_config_domain_set_virt_type(domain, kvm ? GVIR_CONFIG_DOMAIN_VIRT_KVM
+                                                 : GVIR_CONFIG_DOMAIN_VIRT_QEMU);
     gvir_config_domain_set_name(domain, name);
     gvir_config_domain_set_uuid(domain, spec->id);
     gvir_config_domain_set_memory(domain, (spec->memory_bytes + MIB - 1) / MIB * (MIB / 1024));
     gvir_config_domain_set_vcpus(domain, spec->cpus);
     set_os(domain, spec, machine);
     set_life(domain);
-    if (!set_cpu(domain, spec, error) || !set_metadata(domain, spec, error) || !add_devices(domain, spec, error))
+    if (!set_cpu(domain, spec, error) || !set_metadata(domain, spec, error) ||
+        !add_devices(domain, spec, error))
         return NULL;
     return gvir_config_object_to_xml(GVIR_CONFIG_OBJECT(domain));
 }

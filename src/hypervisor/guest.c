@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* guest.c - what can be done to a guest: one worker thread an operation, its result on the main context */
+/* guest.c - what can be done to a guest: one worker thread an operation, its result on the main
+ * context */
 #include "guest.h"
 
 #include "common/error.h"
@@ -15,10 +16,10 @@
 typedef struct {
     Hypervisor *hv;
     GTaskThreadFunc work;
-    Virt *virt;                /* borrowed while the work is done */
+    Virt *virt; /* borrowed while the work is done */
     char *id;
-    char *xml;                 /* a domain or its metadata */
-    int pid;                   /* of QEMU, when it is to end */
+    char *xml; /* a domain or its metadata */
+    int pid;   /* of QEMU, when it is to end */
     gboolean (*act)(Virt *virt, const char *text, GError **error);
 } Operation;
 
@@ -57,8 +58,8 @@ static void operation_thread(GTask *task, gpointer source, gpointer data, GCance
 }
 
 /* Runs work in a thread; with error set (taken over) the callback gets that. */
-static void run(Hypervisor *hv, Operation *operation, GError *error, GTaskThreadFunc work, GAsyncReadyCallback callback,
-                gpointer user)
+static void run(Hypervisor *hv, Operation *operation, GError *error, GTaskThreadFunc work,
+                GAsyncReadyCallback callback, gpointer user)
 {
     g_autoptr(GTask) task = g_task_new(NULL, NULL, callback, user);
 
@@ -136,7 +137,8 @@ void guest_resume(Hypervisor *hv, const char *id, GAsyncReadyCallback callback, 
     run(hv, operation, NULL, act_thread, callback, user);
 }
 
-/* The pid of a guest's QEMU that is certainly that; 0: there is none. libvirt keeps pids in files of the domain's name. */
+/* The pid of a guest's QEMU that is certainly that; 0: there is none. libvirt keeps pids in files
+ * of the domain's name. */
 static int guest_pid(Hypervisor *hv, const char *id)
 {
     g_autofree char *path = g_strdup_printf("%s/lv/libvirt/qemu/run/" GUEST_NAME_PREFIX "%s.pid",
@@ -161,7 +163,8 @@ gboolean guest_kill(Hypervisor *hv, const char *id)
     return pid && kill(pid, SIGKILL) == 0;
 }
 
-/* libvirt first asks a QEMU to end and looks again 200 ms later; one that is gone already costs nothing. */
+/* libvirt first asks a QEMU to end and looks again 200 ms later; one that is gone already costs
+ * nothing. */
 static void wait_until_gone(int pid)
 {
     for (int i = 0; pid && i < 200 && kill(pid, 0) == 0; i++)

@@ -19,7 +19,8 @@
 
 /* A cluster uses one CPU model. TCG emulates every node's the same, and 7.2 does AVX badly. */
 #define TCG_LEVEL 2
-static const char *const models[] = {"qemu64", "Nehalem", "Haswell-noTSX", "Skylake-Server-noTSX-IBRS"};
+static const char *const models[] = {"qemu64", "Nehalem", "Haswell-noTSX",
+                                     "Skylake-Server-noTSX-IBRS"};
 
 static char *qemu_version(const Conf *conf)
 {
@@ -28,7 +29,8 @@ static char *qemu_version(const Conf *conf)
     g_autoptr(GError) error = NULL;
     const char *prefix = "QEMU emulator version ";
 
-    if (!g_spawn_sync(NULL, (char **)argv, NULL, G_SPAWN_STDERR_TO_DEV_NULL, NULL, NULL, &out, NULL, NULL, &error)) {
+    if (!g_spawn_sync(NULL, (char **)argv, NULL, G_SPAWN_STDERR_TO_DEV_NULL, NULL, NULL, &out, NULL,
+                      NULL, &error)) {
         log_warning("cannot run %s: %s", conf->qemu, error->message);
         return g_strdup("");
     }
@@ -70,13 +72,16 @@ static guint64 measure_tsc_khz(void)
     return ((tsc[1] - tsc[0]) * 1000000 + (ns[1] - ns[0]) / 2) / (ns[1] - ns[0]);
 }
 
-/* What has to be there for a level, beyond the one below: x86-64 psABI, as far as CPUID tells it in few words. */
+/* What has to be there for a level, beyond the one below: x86-64 psABI, as far as CPUID tells it in
+ * few words. */
 static guint cpu_level(void)
 {
-    static const guint v2 = bit_SSE3 | bit_SSSE3 | bit_SSE4_1 | bit_SSE4_2 | bit_POPCNT | bit_CMPXCHG16B;
+    static const guint v2 =
+        bit_SSE3 | bit_SSSE3 | bit_SSE4_1 | bit_SSE4_2 | bit_POPCNT | bit_CMPXCHG16B;
     static const guint v3 = bit_FMA | bit_MOVBE | bit_AVX | bit_F16C | bit_OSXSAVE;
     static const guint v3_7 = bit_AVX2 | bit_BMI | bit_BMI2;
-    static const guint v4_7 = bit_AVX512F | bit_AVX512BW | bit_AVX512CD | bit_AVX512DQ | bit_AVX512VL;
+    static const guint v4_7 =
+        bit_AVX512F | bit_AVX512BW | bit_AVX512CD | bit_AVX512DQ | bit_AVX512VL;
     guint a, b, c, d, b7 = 0, c1 = 0;
 
     if (!__get_cpuid(1, &a, &b, &c1, &d) || (c1 & v2) != v2)
@@ -145,8 +150,10 @@ const char *host_cpu_model(guint level)
     return models[CLAMP(level, 1, G_N_ELEMENTS(models)) - 1];
 }
 
-/* The versioned machine only needs the same major.minor or newer devices; microvm's ABI is that of the very build. */
+/* The versioned machine only needs the same major.minor or newer devices; microvm's ABI is that of
+ * the very build. */
 gboolean host_same_qemu(const char *version, const char *other, const char *machine)
 {
-    return g_str_equal(machine, "pc") ? *version && *other : *version && g_str_equal(version, other);
+    return g_str_equal(machine, "pc") ? *version && *other
+                                      : *version && g_str_equal(version, other);
 }

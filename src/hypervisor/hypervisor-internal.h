@@ -5,20 +5,21 @@
 #include "hypervisor.h"
 #include "virt.h"
 
-/* Connections are borrowed: while somebody has one it is theirs alone, for libvirt's client may lose the wake-up of a second
- * thread that uses it, which then waits until libvirtd happens to say something. Any thread; may block to open one. NULL
- * and SJ_ERROR_GONE where there is no libvirtd. */
+/* Connections are borrowed: while somebody has one it is theirs alone, for libvirt's client may
+ * lose the wake-up of a second thread that uses it, which then waits until libvirtd happens to say
+ * something. Any thread; may block to open one. NULL and SJ_ERROR_GONE where there is no libvirtd.
+ */
 Virt *hypervisor_borrow(Hypervisor *hv, GError **error);
 
 /* Takes the reference over. NULL is fine. Any thread, does not block. */
 void hypervisor_give_back(Hypervisor *hv, Virt *virt);
 
-/* What the events have told about a guest's migration; cleared by hypervisor_forget_migration, which is to be called
- * before one begins. */
+/* What the events have told about a guest's migration; cleared by hypervisor_forget_migration,
+ * which is to be called before one begins. */
 typedef struct {
     gboolean done;
     VirtJobDone job;
-    gint64 stopped_us;         /* when it was last seen to be paused; 0: not */
+    gint64 stopped_us; /* when it was last seen to be paused; 0: not */
 } MigrationSeen;
 
 void hypervisor_forget_migration(Hypervisor *hv, const char *id);

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* hypervisor.c - the connection to the node's private libvirtd: made, lost, made again; and what it tells of guests
+/* hypervisor.c - the connection to the node's private libvirtd, and what it tells of guests
  *
- * States: connecting (a worker opens and lists, or a timer waits for the next try), ready, closed. libvirt is the database
- * of running guests; here only their ids are kept, to find out which of them ended while libvirtd was away.
+ * States: connecting (a worker opens and lists, or a timer waits for the next try), ready, closed.
+ * libvirt is the database of running guests; here only their ids are kept, to find out which of
+ * them ended while libvirtd was away.
  *
- * The connection kept here only carries events. Operations borrow others from a pool; those of before a loss are not put
- * back. An attempt is one worker: open, ask for events, list. Events are asked for before the list, so a guest that comes or goes
- * meanwhile may be told of twice, never not at all.
+ * The connection kept here only carries events. Operations borrow others from a pool; those of
+ * before a loss are not put back. An attempt is one worker: open, ask for events, list. Events are
+ * asked for before the list, so a guest that comes or goes meanwhile may be told of twice, never
+ * not at all.
  */
 #include "hypervisor-internal.h"
 
@@ -19,12 +21,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define POOL_MAX 8             /* idle connections kept */
-#define POOL_WARM 3            /* opened beforehand */
-#define RETRY_MIN 20           /* ms */
+#define POOL_MAX 8   /* idle connections kept */
+#define POOL_WARM 3  /* opened beforehand */
+#define RETRY_MIN 20 /* ms */
 #define RETRY_MAX 500
-#define TRIM_EVERY 5           /* s */
-#define LOG_MAX (1 << 20)      /* bytes of a guest's console or of QEMU's messages: cut to nothing above */
+#define TRIM_EVERY 5 /* s */
+#define LOG_MAX (1 << 20) /* bytes; a longer console, or log of QEMU's, is cut to nothing */
 
 struct Hypervisor {
     gint refs;
@@ -32,19 +34,22 @@ struct Hypervisor {
     HypervisorEvents events;
     gpointer user;
     char *socket;
-    Virt *virt;                /* of events; NULL: not ready */
-    GMutex pool_lock;          /* of the two below */
-    GQueue pool;               /* connections that nobody uses */
-    gboolean pool_open;        /* libvirtd answers */
+    Virt *virt;         /* of events; NULL: not ready */
+    GMutex pool_lock;   /* of the two below */
+    GQueue pool;        /* connections that nobody uses */
+    gboolean pool_open; /* libvirtd answers */
     gboolean closed;
     guint retry, retry_ms, trim;
-    GHashTable *guests;        /* those there are: id -> last GuestState told */
-    GHashTable *killed;        /* ids of those that we have killed */
-    GHashTable *seen;          /* id -> MigrationSeen */
+    GHashTable *guests; /* those there are: id -> last GuestState told */
+    GHashTable *killed; /* ids of those that we have killed */
+    GHashTable *seen;   /* id -> MigrationSeen */
 };
 
 static const char *const state_names[] = {
-    [GUEST_RUNNING] = "running", [GUEST_PAUSED] = "paused", [GUEST_ENDED] = "ended", [GUEST_UNKNOWN] = "unknown",
+    [GUEST_RUNNING] = "running",
+    [GUEST_PAUSED] = "paused",
+    [GUEST_ENDED] = "ended",
+    [GUEST_UNKNOWN] = "unknown",
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(state_names) == GUEST_STATE_LAST);
 
@@ -84,7 +89,8 @@ Virt *hypervisor_borrow(Hypervisor *hv, GError **error)
         return virt;
     if (open)
         return virt_open(hv->socket, error);
-    g_set_error(error, SJ_ERROR, SJ_ERROR_GONE, "libvirtd does not answer on this node: it is being started again");
+    g_set_error(error, SJ_ERROR, SJ_ERROR_GONE,
+                "libvirtd does not answer on this node: it is being started again");
     return NULL;
 }
 
@@ -142,7 +148,7 @@ static MigrationSeen *note_migration(Hypervisor *hv, const char *id)
     return seen;
 }
 
-/* Logs of guests: a hostile guest must not fill the disk, a dead one leaves nothing that is of use to nobody. */
+/* Logs of guests: a hostile one must not fill the disk, a dead one leaves only what is of use. */
 
 static void trim_dir(const char *dir, const char *suffix)
 {
@@ -153,8 +159,8 @@ static void trim_dir(const char *dir, const char *suffix)
         g_autofree char *path = g_build_filename(dir, name, NULL);
         struct stat st;
 
-        if (g_str_has_suffix(name, suffix) && lstat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > LOG_MAX &&
-            truncate(path, 0) < 0)
+        if (g_str_has_suffix(name, suffix) && lstat(path, &st) == 0 && S_ISREG(st.st_mode) &&
+            st.st_size > LOG_MAX && truncate(path, 0) < 0)
             log_warning("cannot cut the log %s", path);
     }
 }
@@ -185,7 +191,8 @@ static void drop_log(Hypervisor *hv, const char *id, const char *reason)
     g_autofree char *dir = qemu_log_dir(hv->conf), *name = guest_name(id);
     g_autofree char *path = g_strdup_printf("%s/%s.log", dir, name);
 
-    if (g_str_equal(reason, "shutdown") || g_str_equal(reason, "destroyed") || g_str_equal(reason, "migrated"))
+    if (g_str_equal(reason, "shutdown") || g_str_equal(reason, "destroyed") ||
+        g_str_equal(reason, "migrated"))
         unlink(path);
 }
 
@@ -286,7 +293,8 @@ static void attempt_thread(GTask *task, gpointer source, gpointer data, GCancell
         g_task_return_error(task, error);
 }
 
-/* Opens the first connections of the pool and has libvirtd learn about QEMU, so that nobody waits for that later. */
+/* Opens the first connections of the pool and has libvirtd learn about QEMU, so that nobody waits
+ * for that later. */
 static gpointer warm_thread(gpointer data)
 {
     Hypervisor *hv = data;

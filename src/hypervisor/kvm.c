@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* kvm.c - whether KVM really works here: proved by booting the guest, or not used
  *
- * There are machines whose /dev/kvm opens, answers the right API version and creates a virtual machine, in which no kernel
- * boots. So the answer is a proof: one boot of the guest image, whose agent says that it has come up. The proof is
- * remembered for this boot of the host and this image (state_dir/kvm); it is made in the background, and until it is
- * there, jobs start under TCG.
+ * There are machines whose /dev/kvm opens, answers the right API version and creates a virtual
+ * machine, in which no kernel boots. So the answer is a proof: one boot of the guest image, whose
+ * agent says that it has come up. The proof is remembered for this boot of the host and this image
+ * (state_dir/kvm); it is made in the background, and until it is there, jobs start under TCG.
  */
 #include "kvm.h"
 
@@ -51,14 +51,15 @@ static KvmVerdict verdict(gboolean kvm, gboolean final, char *why)
 static char *obstacle(const KvmFacts *facts)
 {
     if (!facts->present)
-        return g_strdup("there is no /dev/kvm: the CPU lacks virtualisation, or it is turned off in the firmware");
+        return g_strdup(
+            "there is no /dev/kvm: the CPU lacks virtualisation, or the firmware has it turned off");
     if (!facts->opened && facts->open_errno == EACCES)
         return g_strdup("/dev/kvm may not be used by this user: add the user to the group kvm");
     if (!facts->opened)
         return g_strdup_printf("/dev/kvm cannot be opened: %s", g_strerror(facts->open_errno));
     if (facts->api_version != KVM_API_VERSION)
-        return g_strdup_printf("/dev/kvm speaks version %d of its interface, not %d", facts->api_version,
-                               KVM_API_VERSION);
+        return g_strdup_printf("/dev/kvm speaks version %d of its interface, not %d",
+                               facts->api_version, KVM_API_VERSION);
     if (facts->missing)
         return g_strdup_printf("/dev/kvm lacks %s", facts->missing);
     return NULL;
@@ -74,18 +75,23 @@ KvmVerdict kvm_decide(const KvmFacts *facts)
     if (g_str_equal(facts->wanted, "kvm"))
         return verdict(TRUE, TRUE, g_strdup("KVM was asked for in the configuration"));
     if (!facts->image)
-        return verdict(FALSE, FALSE, g_strdup("KVM cannot be tried without a guest image: install or build one"));
+        return verdict(FALSE, FALSE,
+                       g_strdup("KVM cannot be tried without a guest image: install or build one"));
 
     switch (facts->trial) {
     case KVM_TRIAL_PASSED:
         return verdict(TRUE, TRUE, g_strdup("the guest image boots under KVM"));
     case KVM_TRIAL_FAILED:
-        return verdict(FALSE, TRUE, g_strdup("/dev/kvm is there, but the guest image does not boot in it"));
-    case KVM_TRIAL_TIMEOUT:
         return verdict(FALSE, TRUE,
-                       g_strdup_printf("/dev/kvm is there, but the guest image did not boot in it within %d s", TRIAL_S));
+                       g_strdup("/dev/kvm is there, but the guest image does not boot in it"));
+    case KVM_TRIAL_TIMEOUT:
+        return verdict(
+            FALSE, TRUE,
+            g_strdup_printf("/dev/kvm is there, but the guest image did not boot in it within %d s",
+                            TRIAL_S));
     default:
-        return verdict(FALSE, FALSE, g_strdup("KVM is being tried; until it is proved, guests run under TCG"));
+        return verdict(FALSE, FALSE,
+                       g_strdup("KVM is being tried; until it is proved, guests run under TCG"));
     }
 }
 
@@ -112,7 +118,9 @@ static char *boot_id(void)
 {
     char *text = NULL;
 
-    return g_file_get_contents("/proc/sys/kernel/random/boot_id", &text, NULL, NULL) ? g_strstrip(text) : g_strdup("");
+    return g_file_get_contents("/proc/sys/kernel/random/boot_id", &text, NULL, NULL)
+               ? g_strstrip(text)
+               : g_strdup("");
 }
 
 static char *memory_path(const Conf *conf)
@@ -127,9 +135,10 @@ static char *memory_key(const char *digest)
     return g_strdup_printf("%s %s", boot, digest);
 }
 
-static const char *const trial_names[] = {
-    [KVM_TRIAL_NONE] = "none", [KVM_TRIAL_PASSED] = "passed", [KVM_TRIAL_FAILED] = "failed",
-    [KVM_TRIAL_TIMEOUT] = "timeout"};
+static const char *const trial_names[] = {[KVM_TRIAL_NONE] = "none",
+                                          [KVM_TRIAL_PASSED] = "passed",
+                                          [KVM_TRIAL_FAILED] = "failed",
+                                          [KVM_TRIAL_TIMEOUT] = "timeout"};
 
 static int remembered(const Conf *conf, const char *digest)
 {
@@ -219,10 +228,11 @@ static void trial_start(Trial *trial, const char *kernel, const char *initramfs)
         g_subprocess_launcher_new(G_SUBPROCESS_FLAGS_STDOUT_PIPE | G_SUBPROCESS_FLAGS_STDERR_MERGE);
     g_subprocess_launcher_set_child_setup(launcher, trial_child, NULL, NULL);
     trial->process = g_subprocess_launcher_spawn(
-        launcher, &error, trial->conf->qemu, "-machine",
-        "microvm,acpi=off", "-accel", "kvm", "-cpu", "qemu64", "-m", "64", "-nodefaults", "-no-user-config", "-no-reboot",
-        "-display", "none", "-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
-        "-serial", "stdio", "-kernel", kernel, "-initrd", initramfs, "-append", TRIAL_CMDLINE, NULL);
+        launcher, &error, trial->conf->qemu, "-machine", "microvm,acpi=off", "-accel", "kvm",
+        "-cpu", "qemu64", "-m", "64", "-nodefaults", "-no-user-config", "-no-reboot", "-display",
+        "none", "-sandbox",
+        "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny", "-serial",
+        "stdio", "-kernel", kernel, "-initrd", initramfs, "-append", TRIAL_CMDLINE, NULL);
     if (!trial->process) {
         log_warning("cannot try KVM: %s", error->message);
         trial->facts.trial = KVM_TRIAL_FAILED;
@@ -239,8 +249,8 @@ static gboolean on_no_trial(gpointer user)
     return G_SOURCE_REMOVE;
 }
 
-void kvm_probe(const Conf *conf, const char *kernel, const char *initramfs, const char *digest, KvmDone done,
-               gpointer user)
+void kvm_probe(const Conf *conf, const char *kernel, const char *initramfs, const char *digest,
+               KvmDone done, gpointer user)
 {
     Trial *trial = g_new0(Trial, 1);
 

@@ -1,23 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* libvirtd.c - the node's private libvirtd: its configuration, its environment, its cage
  *
- * Goals. libvirtd and its QEMUs see this node's folders and nothing else of the machine: no D-Bus, no network, no other
- * driver than QEMU's, no other emulator than conf's. Whoever gets hold of the daemon cannot execute another program,
- * read the node's keys or write outside of lv/, ch/, log/ and the cache.
+ * Goals. libvirtd and its QEMUs see this node's folders and nothing else of the machine: no D-Bus,
+ * no network, no other driver than QEMU's, no other emulator than conf's. Whoever gets hold of the
+ * daemon cannot execute another program, read the node's keys or write outside of lv/, ch/, log/
+ * and the cache.
  *
- * How. Everything libvirt derives its paths from is in the environment (XDG_*, HOME, PATH, LIBVIRT_DRIVER_DIR), which is
- * made anew. PATH holds one folder with one symbolic link, so that libvirt finds and probes one emulator; the driver
- * folder holds one link too, so that storage, network, node device and other drivers are not even loaded. What libvirt
- * learned about the emulator is kept in the state directory: probing takes a quarter of a second.
+ * How. Everything libvirt derives its paths from is in the environment (XDG_*, HOME, PATH,
+ * LIBVIRT_DRIVER_DIR), which is made anew. PATH holds one folder with one symbolic link, so that
+ * libvirt finds and probes one emulator; the driver folder holds one link too, so that storage,
+ * network, node device and other drivers are not even loaded. What libvirt learned about the
+ * emulator is kept in the state directory: probing takes a quarter of a second.
  *
- * libvirt writes a guest's status to disk, and waits for the disk, several times while a migration has the guest stopped: on
- * an ordinary file system that trebles the freeze. If the run directory is not in memory, its status folder is put into
- * /dev/shm; the supervisor clears it away.
+ * libvirt writes a guest's status to disk, and waits for the disk, several times while a migration
+ * has the guest stopped: on an ordinary file system that trebles the freeze. If the run directory
+ * is not in memory, its status folder is put into /dev/shm; the supervisor clears it away.
  *
- * Limits. Landlock does not stop a process from connecting to UNIX sockets by name, and what it stops depends on the
- * kernel (TCP only from 6.7 on). The dynamic loader may be executed, as every program needs it; libvirt and QEMU always
- * give it options first that it refuses. Domains are told apart by their owner: LANDLOCK_NO_SIGNALS cannot be used, because a
- * restarted libvirtd must still be able to end the QEMUs of the one before.
+ * Limits. Landlock does not stop a process from connecting to UNIX sockets by name, and what it
+ * stops depends on the kernel (TCP only from 6.7 on). The dynamic loader may be executed, as every
+ * program needs it; libvirt and QEMU always give it options first that it refuses. Domains are told
+ * apart by their owner: LANDLOCK_NO_SIGNALS cannot be used, because a restarted libvirtd must still
+ * be able to end the QEMUs of the one before.
  */
 #include "libvirtd.h"
 
@@ -34,8 +37,8 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-/* libvirt's monitor socket: "/lv/libvirt/qemu/lib/domain-NNNNN-sojourn-xxxxxxxx-xxx/monitor.sock" below the run directory
- * must fit into 107 bytes. */
+/* libvirt's monitor socket: "/lv/libvirt/qemu/lib/domain-NNNNN-sojourn-xxxxxxxx-xxx/monitor.sock"
+ * below the run directory must fit into 107 bytes. */
 #define MONITOR_TAIL 74
 #define SUN_PATH_MAX 107
 
@@ -55,18 +58,20 @@ char *libvirtd_host_uuid(const char *machine_id, const char *run_dir)
     guint8 digest[32];
     gsize size = sizeof digest;
 
-    g_checksum_update(checksum, (const guchar *) machine_id, -1);
-    g_checksum_update(checksum, (const guchar *) "\n", 1);
-    g_checksum_update(checksum, (const guchar *) run_dir, -1);
+    g_checksum_update(checksum, (const guchar *)machine_id, -1);
+    g_checksum_update(checksum, (const guchar *)"\n", 1);
+    g_checksum_update(checksum, (const guchar *)run_dir, -1);
     g_checksum_get_digest(checksum, digest, &size);
     digest[6] = (digest[6] & 0x0f) | 0x80; /* version 8: made by a rule of one's own */
     digest[8] = (digest[8] & 0x3f) | 0x80;
-    return g_strdup_printf("%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", digest[0], digest[1],
-                           digest[2], digest[3], digest[4], digest[5], digest[6], digest[7], digest[8], digest[9],
-                           digest[10], digest[11], digest[12], digest[13], digest[14], digest[15]);
+    return g_strdup_printf("%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
+                           digest[0], digest[1], digest[2], digest[3], digest[4], digest[5],
+                           digest[6], digest[7], digest[8], digest[9], digest[10], digest[11],
+                           digest[12], digest[13], digest[14], digest[15]);
 }
 
-/* Workers are held for as long as a migration lasts, hence many; requests of one connection are never queued. */
+/* Workers are held for as long as a migration lasts, hence many; requests of one connection are
+ * never queued. */
 char *libvirtd_conf_text(const Conf *conf, const char *host_uuid)
 {
     return g_strdup_printf("# written by sojournd at each start\n"
@@ -93,8 +98,9 @@ char *libvirtd_conf_text(const Conf *conf, const char *host_uuid)
                            conf->run_dir, host_uuid);
 }
 
-/* The filter makes libvirt ask for the CPU's features in two questions instead of four hundred, each time a QEMU is started
- * or waits for a migration. keepalive is for peer-to-peer migrations only. */
+/* The filter makes libvirt ask for the CPU's features in two questions instead of four hundred,
+ * each time a QEMU is started or waits for a migration. keepalive is for peer-to-peer migrations
+ * only. */
 char *libvirtd_qemu_conf_text(void)
 {
     return g_strdup("# written by sojournd at each start\n"
@@ -128,7 +134,8 @@ static gboolean write_file(const char *dir, const char *name, const char *text, 
 
     if (g_file_set_contents_full(path, text, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0600, &why))
         return TRUE;
-    g_set_error(error, SJ_ERROR, SJ_ERROR_FAILED, "cannot write libvirtd's configuration: %s", why->message);
+    g_set_error(error, SJ_ERROR, SJ_ERROR_FAILED, "cannot write libvirtd's configuration: %s",
+                why->message);
     return FALSE;
 }
 
@@ -142,17 +149,21 @@ static gboolean make_link(const char *target, const char *dir, const char *name,
     if (symlink(target, path) == 0)
         return TRUE;
 failed:
-    g_set_error(error, SJ_ERROR, SJ_ERROR_FAILED, "cannot make the link %s: %s", path, g_strerror(errno));
+    g_set_error(error, SJ_ERROR, SJ_ERROR_FAILED, "cannot make the link %s: %s", path,
+                g_strerror(errno));
     return FALSE;
 }
 
-/* libvirt's QEMU driver, a module libvirtd loads; NULL where it is not in a usual place (then libvirtd looks itself). */
+/* libvirt's QEMU driver, a module libvirtd loads; NULL where it is not in a usual place (then
+ * libvirtd looks itself). */
 static char *find_driver(void)
 {
-    static const char *const dirs[] = { LIBVIRT_LIBDIR, "/usr/lib64", "/usr/lib/x86_64-linux-gnu", "/usr/lib" };
+    static const char *const dirs[] = {LIBVIRT_LIBDIR, "/usr/lib64", "/usr/lib/x86_64-linux-gnu",
+                                       "/usr/lib"};
 
     for (guint i = 0; i < G_N_ELEMENTS(dirs); i++) {
-        g_autofree char *path = g_build_filename(dirs[i], "libvirt/connection-driver/libvirt_driver_qemu.so", NULL);
+        g_autofree char *path =
+            g_build_filename(dirs[i], "libvirt/connection-driver/libvirt_driver_qemu.so", NULL);
         if (g_file_test(path, G_FILE_TEST_EXISTS))
             return g_steal_pointer(&path);
     }
@@ -161,7 +172,8 @@ static char *find_driver(void)
 
 static char *machine_id(void)
 {
-    static const char *const files[] = { "/etc/machine-id", "/var/lib/dbus/machine-id", "/proc/sys/kernel/random/boot_id" };
+    static const char *const files[] = {"/etc/machine-id", "/var/lib/dbus/machine-id",
+                                        "/proc/sys/kernel/random/boot_id"};
     char *text = NULL;
 
     for (guint i = 0; i < G_N_ELEMENTS(files); i++) {
@@ -180,7 +192,7 @@ static gboolean write_folders(const Conf *conf, const char *lv, GError **error)
     g_autofree char *daemon_text = libvirtd_conf_text(conf, uuid);
     g_autofree char *qemu_text = libvirtd_qemu_conf_text();
     g_autofree char *driver = find_driver();
-    const char *const dirs[] = { "bin", "drivers", "libvirt", "tmp", "home" };
+    const char *const dirs[] = {"bin", "drivers", "libvirt", "tmp", "home"};
 
     for (guint i = 0; i < G_N_ELEMENTS(dirs); i++) {
         g_autofree char *dir = g_build_filename(lv, dirs[i], NULL);
@@ -194,7 +206,8 @@ static gboolean write_folders(const Conf *conf, const char *lv, GError **error)
     g_autofree char *drivers = g_build_filename(lv, "drivers", NULL);
     g_autofree char *config = g_build_filename(lv, "libvirt", NULL);
     return make_dir(channels, error) && make_dir(log, error) && make_dir(cache, error) &&
-           write_file(lv, "libvirtd.conf", daemon_text, error) && write_file(config, "qemu.conf", qemu_text, error) &&
+           write_file(lv, "libvirtd.conf", daemon_text, error) &&
+           write_file(config, "qemu.conf", qemu_text, error) &&
            make_link(conf->qemu, bin, "qemu-system-x86_64", error) &&
            (!driver || make_link(driver, drivers, "libvirt_driver_qemu.so", error));
 }
@@ -211,11 +224,12 @@ static gboolean make_own_dir(const char *path)
 {
     struct stat st;
 
-    return (mkdir(path, 0700) == 0 || errno == EEXIST) && lstat(path, &st) == 0 && S_ISDIR(st.st_mode) &&
-           st.st_uid == geteuid() && (st.st_mode & 077) == 0;
+    return (mkdir(path, 0700) == 0 || errno == EEXIST) && lstat(path, &st) == 0 &&
+           S_ISDIR(st.st_mode) && st.st_uid == geteuid() && (st.st_mode & 077) == 0;
 }
 
-/* Where libvirt keeps the status of running guests: a link into memory unless it is there already (g_free). */
+/* Where libvirt keeps the status of running guests: a link into memory unless it is there already
+ * (g_free). */
 static char *place_status(const Conf *conf, const char *lv, GError **error)
 {
     g_autofree char *dir = g_build_filename(lv, "libvirt", "qemu", NULL);
@@ -236,13 +250,15 @@ static char *place_status(const Conf *conf, const char *lv, GError **error)
     return make_link(memory, dir, "run", error) ? g_steal_pointer(&memory) : NULL;
 }
 
-/* The whole environment of libvirtd (g_strfreev): nothing of ours but what helps to debug libvirt. */
+/* The whole environment of libvirtd (g_strfreev): nothing of ours but what helps to debug libvirt.
+ */
 static char **environment(const Conf *conf, const char *lv)
 {
-    static const char *const kept[] = { "LIBVIRT_DEBUG", "LIBVIRT_LOG_FILTERS", "LIBVIRT_LOG_OUTPUTS", "TZ" };
+    static const char *const kept[] = {"LIBVIRT_DEBUG", "LIBVIRT_LOG_FILTERS",
+                                       "LIBVIRT_LOG_OUTPUTS", "TZ"};
     static const char *const below_lv[][2] = {
-        { "PATH", "bin" }, { "HOME", "home" }, { "TMPDIR", "tmp" },
-        { "XDG_CONFIG_HOME", "" }, { "XDG_RUNTIME_DIR", "" }, { "XDG_DATA_HOME", "home" },
+        {"PATH", "bin"},         {"HOME", "home"},        {"TMPDIR", "tmp"},
+        {"XDG_CONFIG_HOME", ""}, {"XDG_RUNTIME_DIR", ""}, {"XDG_DATA_HOME", "home"},
     };
     g_autofree char *cache = g_build_filename(conf->state_dir, "cache", NULL);
     g_autofree char *drivers = g_build_filename(lv, "drivers", NULL);
@@ -250,12 +266,14 @@ static char **environment(const Conf *conf, const char *lv)
     char **env = NULL;
 
     env = g_environ_setenv(env, "LC_ALL", "C", TRUE);
-    env = g_environ_setenv(env, "RES_OPTIONS", "timeout:1 attempts:1", TRUE); /* libvirt asks for the host's full name */
+    env = g_environ_setenv(env, "RES_OPTIONS", "timeout:1 attempts:1",
+                           TRUE); /* libvirt asks for the host's full name */
     env = g_environ_setenv(env, "XDG_CACHE_HOME", cache, TRUE);
     env = g_environ_setenv(env, "DBUS_SESSION_BUS_ADDRESS", "disabled:", TRUE);
     env = g_environ_setenv(env, "DBUS_SYSTEM_BUS_ADDRESS", "disabled:", TRUE);
     for (guint i = 0; i < G_N_ELEMENTS(below_lv); i++) {
-        g_autofree char *path = *below_lv[i][1] ? g_build_filename(lv, below_lv[i][1], NULL) : g_strdup(lv);
+        g_autofree char *path =
+            *below_lv[i][1] ? g_build_filename(lv, below_lv[i][1], NULL) : g_strdup(lv);
         env = g_environ_setenv(env, below_lv[i][0], path, TRUE);
     }
     if (g_file_test(driver, G_FILE_TEST_EXISTS))
@@ -267,10 +285,12 @@ static char **environment(const Conf *conf, const char *lv)
 }
 
 /* Rules for paths that may be missing on this machine. */
-static gboolean allow_those(Landlock *rules, const char *const *paths, LandlockRights rights, GError **error)
+static gboolean allow_those(Landlock *rules, const char *const *paths, LandlockRights rights,
+                            GError **error)
 {
     for (; *paths; paths++)
-        if (g_file_test(*paths, G_FILE_TEST_EXISTS) && !landlock_allow(rules, *paths, rights, error))
+        if (g_file_test(*paths, G_FILE_TEST_EXISTS) &&
+            !landlock_allow(rules, *paths, rights, error))
             return FALSE;
     return TRUE;
 }
@@ -289,18 +309,40 @@ static gboolean enter_cage(const Conf *conf, const char *lv, const char *status,
     g_autofree char *channels = libvirtd_channel_dir(conf);
     g_autofree char *log = g_build_filename(conf->run_dir, "log", NULL);
     g_autofree char *cache = g_build_filename(conf->state_dir, "cache", NULL);
-    const char *const execute[] = { conf->qemu, conf->libvirtd, "/usr/lib/libvirt/libvirt_iohelper",
-                                    "/usr/libexec/libvirt_iohelper", loader(), NULL };
-    const char *const read[] = { "/usr", "/lib", "/lib64", "/lib32", "/proc", "/sys", "/etc/ld.so.cache", "/etc/passwd",
-                                 "/etc/group", "/etc/nsswitch.conf", "/etc/localtime", "/etc/hosts", "/etc/host.conf", "/etc/libnl-3", "/etc/qemu",
-                                 "/etc/gnutls", "/etc/ssl/openssl.cnf", conf->image_dir, NULL };
-    const char *const write[] = { lv, status, channels, log, cache, "/dev/null", "/dev/zero", "/dev/full", "/dev/random",
-                                  "/dev/urandom", "/dev/kvm", NULL };
+    const char *const execute[] = {conf->qemu,
+                                   conf->libvirtd,
+                                   "/usr/lib/libvirt/libvirt_iohelper",
+                                   "/usr/libexec/libvirt_iohelper",
+                                   loader(),
+                                   NULL};
+    const char *const read[] = {"/usr",
+                                "/lib",
+                                "/lib64",
+                                "/lib32",
+                                "/proc",
+                                "/sys",
+                                "/etc/ld.so.cache",
+                                "/etc/passwd",
+                                "/etc/group",
+                                "/etc/nsswitch.conf",
+                                "/etc/localtime",
+                                "/etc/hosts",
+                                "/etc/host.conf",
+                                "/etc/libnl-3",
+                                "/etc/qemu",
+                                "/etc/gnutls",
+                                "/etc/ssl/openssl.cnf",
+                                conf->image_dir,
+                                NULL};
+    const char *const write[] = {
+        lv,          status,        channels,       log,        cache, "/dev/null", "/dev/zero",
+        "/dev/full", "/dev/random", "/dev/urandom", "/dev/kvm", NULL};
 
     g_autoptr(Landlock) rules = landlock_new(LANDLOCK_NO_TCP, error);
     return rules && allow_those(rules, execute, LANDLOCK_READ | LANDLOCK_EXECUTE, error) &&
            allow_those(rules, read, LANDLOCK_READ, error) &&
-           allow_those(rules, write, LANDLOCK_READ | LANDLOCK_WRITE, error) && landlock_enforce(rules, error);
+           allow_those(rules, write, LANDLOCK_READ | LANDLOCK_WRITE, error) &&
+           landlock_enforce(rules, error);
 }
 
 /* A file needed from elsewhere: a sentence that says which and what to install. */
@@ -308,26 +350,32 @@ static gboolean check_program(const char *path, const char *package, GError **er
 {
     if (access(path, X_OK) == 0)
         return TRUE;
-    g_set_error(error, SJ_ERROR, SJ_ERROR_NOT_FOUND, "%s cannot be executed (%s): install the package %s", path,
-                g_strerror(errno), package);
+    g_set_error(error, SJ_ERROR, SJ_ERROR_NOT_FOUND,
+                "%s cannot be executed (%s): install the package %s", path, g_strerror(errno),
+                package);
     return FALSE;
 }
 
 static gboolean check_place(const Conf *conf, GError **error)
 {
     if (geteuid() == 0) {
-        g_set_error(error, SJ_ERROR, SJ_ERROR_DENIED,
-                    "libvirtd must not run as root: start it with sojourn-supervisor, which becomes another user");
+        g_set_error(
+            error, SJ_ERROR, SJ_ERROR_DENIED,
+            "libvirtd must not run as root: start it with sojourn-supervisor, "
+                    "which becomes another user");
         return FALSE;
     }
     if (strlen(conf->run_dir) + MONITOR_TAIL > SUN_PATH_MAX) {
-        g_set_error(error, SJ_ERROR, SJ_ERROR_USAGE,
-                    "the run directory %s is too long a path for QEMU's sockets: choose one of at most %d bytes",
-                    conf->run_dir, SUN_PATH_MAX - MONITOR_TAIL);
+        g_set_error(
+            error, SJ_ERROR, SJ_ERROR_USAGE,
+            "the run directory %s is too long a path for QEMU's sockets: choose one "
+                    "of at most %d bytes",
+            conf->run_dir, SUN_PATH_MAX - MONITOR_TAIL);
         return FALSE;
     }
     return check_program(conf->qemu, "qemu-system-x86", error) &&
-           check_program(conf->libvirtd, "libvirt-daemon-system and libvirt-daemon-driver-qemu", error);
+           check_program(conf->libvirtd, "libvirt-daemon-system and libvirt-daemon-driver-qemu",
+                         error);
 }
 
 int libvirtd_exec(const Conf *conf, GError **error)
@@ -335,7 +383,8 @@ int libvirtd_exec(const Conf *conf, GError **error)
     g_autofree char *lv = g_build_filename(conf->run_dir, "lv", NULL);
     g_autofree char *config = g_build_filename(lv, "libvirtd.conf", NULL);
     g_autofree char *pidfile = g_build_filename(lv, "libvirtd.pid", NULL);
-    char *const argv[] = { (char *) "libvirtd", (char *) "--config", config, (char *) "--pid-file", pidfile, NULL };
+    char *const argv[] = {
+        (char *)"libvirtd", (char *)"--config", config, (char *)"--pid-file", pidfile, NULL};
 
     umask(0077);
     if (!check_place(conf, error) || !write_folders(conf, lv, error))
@@ -345,6 +394,7 @@ int libvirtd_exec(const Conf *conf, GError **error)
     if (!status || !enter_cage(conf, lv, status, error))
         return 1;
     execve(conf->libvirtd, argv, env);
-    g_set_error(error, SJ_ERROR, SJ_ERROR_FAILED, "cannot execute %s: %s", conf->libvirtd, g_strerror(errno));
+    g_set_error(error, SJ_ERROR, SJ_ERROR_FAILED, "cannot execute %s: %s", conf->libvirtd,
+                g_strerror(errno));
     return 1;
 }

@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* supervisor.c - parent of a node's processes: becomes the right user, starts them, restarts them, reaps every orphan
+/* supervisor.c - parent of a node's processes: becomes the right user, starts them, restarts them,
+ * reaps every orphan
  *
- * Goals. sojournd and libvirtd may die at any time without harm to the guests. A dead QEMU is reaped at once: libvirt
- * waits for that, and a migration takes four times as long without (QEMU daemonises, so it is the subreaper's child).
+ * Goals. sojournd and libvirtd may die at any time without harm to the guests. A dead QEMU is
+ * reaped at once: libvirt waits for that, and a migration takes four times as long without (QEMU
+ * daemonises, so it is the subreaper's child).
  *
- * Invariants. Nothing here runs as root after become_user. One supervisor a run directory (a lock on supervisor.pid). A
- * child that dies is started again, at once the first time and ever later if it keeps dying (at most each 10 s). Children
- * die with the supervisor (PR_SET_PDEATHSIG); QEMUs do not: they belong to jobs.
+ * Invariants. Nothing here runs as root after become_user. One supervisor a run directory (a lock
+ * on supervisor.pid). A child that dies is started again, at once the first time and ever later if
+ * it keeps dying (at most each 10 s). Children die with the supervisor (PR_SET_PDEATHSIG); QEMUs do
+ * not: they belong to jobs.
  *
- * Signals. SIGTERM, SIGINT: sojournd, then libvirtd end; guests go on and are adopted by the next supervisor's libvirtd.
- * SIGUSR1: the same, then every QEMU of this node is ended too. SIGHUP: sojournd is ended, and started again.
+ * Signals. SIGTERM, SIGINT: sojournd, then libvirtd end; guests go on and are adopted by the next
+ * supervisor's libvirtd. SIGUSR1: the same, then every QEMU of this node is ended too. SIGHUP:
+ * sojournd is ended, and started again.
  */
 #include "common/conf.h"
 #include "common/error.h"
@@ -30,19 +34,19 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define LOG_MAX (8 << 20)      /* a longer log is put aside at start */
-#define BACK_OFF_MIN 100       /* ms until a child that died is started again */
+#define LOG_MAX (8 << 20) /* a longer log is put aside at start */
+#define BACK_OFF_MIN 100  /* ms until a child that died is started again */
 #define BACK_OFF_MAX 10000
-#define STEADY 30000           /* ms after which a child's death counts as the first again */
-#define PATIENCE 5000          /* ms between SIGTERM and SIGKILL */
+#define STEADY 30000  /* ms after which a child's death counts as the first again */
+#define PATIENCE 5000 /* ms between SIGTERM and SIGKILL */
 
 typedef struct {
-    const char *name;          /* of its log and pid file */
+    const char *name; /* of its log and pid file */
     char **argv;
-    void (*before)(void);      /* to be done before each start; may be NULL */
-    pid_t pid;                 /* 0: not running */
-    gint64 started, due;       /* ms, monotonic */
-    guint back_off;            /* ms */
+    void (*before)(void); /* to be done before each start; may be NULL */
+    pid_t pid;            /* 0: not running */
+    gint64 started, due;  /* ms, monotonic */
+    guint back_off;       /* ms */
 } Child;
 
 static char *run_dir;
@@ -101,20 +105,23 @@ static void make_dir(const char *path, int mode, const struct passwd *owner)
         fail("cannot give the folder %s to %s: %s", path, owner->pw_name, g_strerror(errno));
 }
 
-/* Started by root: makes the node's folders and becomes the user they belong to, without any capability. */
+/* Started by root: makes the node's folders and becomes the user they belong to, without any
+ * capability. */
 static void become_user(const char *name, const Conf *conf)
 {
     const struct passwd *user = getpwnam(name);
 
     if (!user || user->pw_uid == 0)
-        fail("the user %s %s: make one (adduser --system --group sojourn) or name another with --user", name,
-             user ? "is root" : "does not exist");
+        fail(
+            "the user %s %s: make one (adduser --system --group sojourn) or name another "
+             "with --user",
+            name, user ? "is root" : "does not exist");
     make_dir(conf->run_dir, 0755, user);
     make_dir(conf->state_dir, 0700, user);
     for (int capability = 0; prctl(PR_CAPBSET_READ, capability) >= 0; capability++)
         prctl(PR_CAPBSET_DROP, capability);
-    if (initgroups(user->pw_name, user->pw_gid) < 0 || setgid(user->pw_gid) < 0 || setuid(user->pw_uid) < 0 ||
-        setuid(0) == 0)
+    if (initgroups(user->pw_name, user->pw_gid) < 0 || setgid(user->pw_gid) < 0 ||
+        setuid(user->pw_uid) < 0 || setuid(0) == 0)
         fail("cannot become the user %s: %s", name, g_strerror(errno));
     g_setenv("HOME", user->pw_dir, TRUE);
     g_setenv("USER", user->pw_name, TRUE);
@@ -161,10 +168,12 @@ static gboolean runs_with(pid_t pid, const char *text)
     g_autofree char *path = g_strdup_printf("/proc/%d/cmdline", (int)pid), *words = NULL;
     gsize length = 0;
 
-    return g_file_get_contents(path, &words, &length, NULL) && memmem(words, length, text, strlen(text));
+    return g_file_get_contents(path, &words, &length, NULL) &&
+           memmem(words, length, text, strlen(text));
 }
 
-/* A libvirtd that is killed while it asks QEMU what it can do leaves that QEMU, which would wait for ever. */
+/* A libvirtd that is killed while it asks QEMU what it can do leaves that QEMU, which would wait
+ * for ever. */
 static void end_probes(void)
 {
     g_autofree char *mark = g_build_filename(run_dir, "lv/libvirt/qemu/lib/qmp-", NULL);
@@ -223,8 +232,8 @@ static void child_died(Child *child, int status)
     child->pid = 0;
     child->due = now_ms() + child->back_off;
     log_warning("%s ended (%s %d); it is started again in %u ms", child->name,
-                WIFSIGNALED(status) ? "signal" : "status", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
-                child->back_off);
+                WIFSIGNALED(status) ? "signal" : "status",
+                WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), child->back_off);
     child->back_off = CLAMP(child->back_off * 2, BACK_OFF_MIN, BACK_OFF_MAX);
 }
 
@@ -272,13 +281,16 @@ static void end_guests(void)
 
     while (list && (file = g_dir_read_name(list))) {
         g_autofree char *path = g_build_filename(dir, file, NULL), *text = NULL;
-        g_autofree char *name = g_strndup(file, strcspn(file, ".")), *guest = g_strconcat("guest=", name, NULL);
+        g_autofree char *name = g_strndup(file, strcspn(file, ".")),
+                        *guest = g_strconcat("guest=", name, NULL);
         pid_t pid = 0;
 
         if (g_str_has_prefix(file, "sojourn-") && g_str_has_suffix(file, ".pid") &&
             g_file_get_contents(path, &text, NULL, NULL))
             pid = atoi(text);
-        if (pid > 1 && runs_with(pid, guest)) /* the file may be older than the process that has its number now */
+        if (pid > 1 &&
+            runs_with(pid,
+                      guest)) /* the file may be older than the process that has its number now */
             end_process(pid);
         if (pid > 1)
             forget_guest(dir, name);
@@ -378,8 +390,9 @@ static void usage(const char *word)
         printf("sojourn-supervisor %s\n", PACKAGE_VERSION);
     else if (g_str_equal(word, "--help"))
         printf("usage: sojourn-supervisor [--user NAME] [SETTING]...\n"
-               "Starts a node's sojournd and libvirtd and keeps them running; started by root it becomes\n"
-               "the user sojourn, or NAME.\n%s", conf_help());
+               "Starts a node's sojournd and libvirtd and keeps them running; started by root it\n"
+               "becomes the user sojourn, or NAME.\n%s",
+               conf_help());
     else
         log_error("\"%s\" is not understood: see sojourn-supervisor --help", word);
     exit(word[0] == '-' && (word[2] == 'h' || word[2] == 'v') ? 0 : 2);
@@ -414,7 +427,9 @@ int main(int argc, char **argv)
 
     Child children[] = {
         {.name = "sojournd", .argv = child_argv(conf, state_dir, NULL, words)},
-        {.name = "libvirtd", .argv = child_argv(conf, state_dir, "--libvirtd", words), .before = end_probes},
+        {.name = "libvirtd",
+         .argv = child_argv(conf, state_dir, "--libvirtd", words),
+         .before = end_probes},
     };
     int how = supervise(children, G_N_ELEMENTS(children), signals);
     for (guint i = 0; i < G_N_ELEMENTS(children); i++) {

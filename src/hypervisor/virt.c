@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* virt.c - plain libvirt, as far as sojourn needs it: blocking calls for worker threads, events for the main loop
+/* virt.c - plain libvirt, as far as sojourn needs it: blocking calls for worker threads, events for
+ * the main loop
  *
- * libvirt-glib gives the event loop; its GVirConnection is not used: it does not tell when the daemon goes away, keeps an
- * object of every transient domain there ever was, and knows no migration.
+ * libvirt-glib gives the event loop; its GVirConnection is not used: it does not tell when the
+ * daemon goes away, keeps an object of every transient domain there ever was, and knows no
+ * migration.
  */
 #include "virt.h"
 
@@ -17,15 +19,15 @@
 /* Outlives the connection as long as libvirt may still call back. */
 typedef struct {
     gint refs;
-    const VirtEvents *events;  /* NULL: nobody listens any more */
+    const VirtEvents *events; /* NULL: nobody listens any more */
     gpointer user;
 } Watch;
 
 struct Virt {
     gint refs;
     virConnectPtr conn;
-    Watch *watch;              /* NULL: none */
-    int events[2];             /* libvirt's numbers; -1: none */
+    Watch *watch;  /* NULL: none */
+    int events[2]; /* libvirt's numbers; -1: none */
 };
 
 typedef virDomain Domain;
@@ -134,9 +136,12 @@ static const char *domain_id(virDomainPtr domain)
 static const char *stop_reason(int detail)
 {
     static const char *const names[] = {
-        [VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN] = "shutdown",   [VIR_DOMAIN_EVENT_STOPPED_DESTROYED] = "destroyed",
-        [VIR_DOMAIN_EVENT_STOPPED_CRASHED] = "crashed",     [VIR_DOMAIN_EVENT_STOPPED_MIGRATED] = "migrated",
-        [VIR_DOMAIN_EVENT_STOPPED_SAVED] = "saved",         [VIR_DOMAIN_EVENT_STOPPED_FAILED] = "failed",
+        [VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN] = "shutdown",
+        [VIR_DOMAIN_EVENT_STOPPED_DESTROYED] = "destroyed",
+        [VIR_DOMAIN_EVENT_STOPPED_CRASHED] = "crashed",
+        [VIR_DOMAIN_EVENT_STOPPED_MIGRATED] = "migrated",
+        [VIR_DOMAIN_EVENT_STOPPED_SAVED] = "saved",
+        [VIR_DOMAIN_EVENT_STOPPED_FAILED] = "failed",
     };
 
     return detail >= 0 && detail < (int)G_N_ELEMENTS(names) ? names[detail] : "failed";
@@ -158,7 +163,8 @@ static void on_lifecycle(virConnectPtr conn, virDomainPtr domain, int event, int
         watch->events->changed(id, GUEST_RUNNING, watch->user);
 }
 
-static void on_job_completed(virConnectPtr conn, virDomainPtr domain, virTypedParameterPtr params, int count, void *user)
+static void on_job_completed(virConnectPtr conn, virDomainPtr domain, virTypedParameterPtr params,
+                             int count, void *user)
 {
     Watch *watch = user;
     VirtJobDone done = {.downtime_ms = -1};
@@ -196,8 +202,8 @@ gboolean virt_watch(Virt *virt, const VirtEvents *events, gpointer user, GError 
     watch->user = user;
     virt->watch = watch;
     for (guint i = 0; i < G_N_ELEMENTS(wanted); i++) {
-        virt->events[i] = virConnectDomainEventRegisterAny(virt->conn, NULL, wanted[i].id, wanted[i].callback,
-                                                           watch_ref(watch), watch_unref);
+        virt->events[i] = virConnectDomainEventRegisterAny(
+            virt->conn, NULL, wanted[i].id, wanted[i].callback, watch_ref(watch), watch_unref);
         if (virt->events[i] < 0)
             return fail(error, "cannot ask libvirtd for events");
     }
@@ -220,7 +226,8 @@ gboolean virt_is_broken(Virt *virt)
 
 void virt_warm(Virt *virt)
 {
-    g_autofree char *text = virConnectGetDomainCapabilities(virt->conn, NULL, "x86_64", "microvm", "qemu", 0);
+    g_autofree char *text =
+        virConnectGetDomainCapabilities(virt->conn, NULL, "x86_64", "microvm", "qemu", 0);
 
     if (!text)
         log_warning("libvirtd cannot use QEMU: %s", virGetLastErrorMessage());
@@ -269,8 +276,8 @@ gboolean virt_set_metadata(Virt *virt, const char *id, const char *xml, GError *
 {
     g_autoptr(Domain) domain = find(virt, id, error);
 
-    return domain && (virDomainSetMetadata(domain, VIR_DOMAIN_METADATA_ELEMENT, xml, "sojourn", GUEST_XML_NAMESPACE,
-                                           VIR_DOMAIN_AFFECT_LIVE) == 0 ||
+    return domain && (virDomainSetMetadata(domain, VIR_DOMAIN_METADATA_ELEMENT, xml, "sojourn",
+                                           GUEST_XML_NAMESPACE, VIR_DOMAIN_AFFECT_LIVE) == 0 ||
                       fail(error, "cannot describe the guest"));
 }
 
@@ -327,8 +334,8 @@ static GuestInfo *describe(virDomainPtr domain)
     info->busy = virDomainGetJobInfo(domain, &job) == 0 && job.type != VIR_DOMAIN_JOB_NONE;
     info->cpu_ns = usage.cpuTime;
     info->memory_bytes = (guint64)usage.maxMem << 10;
-    g_autofree char *metadata =
-        virDomainGetMetadata(domain, VIR_DOMAIN_METADATA_ELEMENT, GUEST_XML_NAMESPACE, VIR_DOMAIN_AFFECT_LIVE);
+    g_autofree char *metadata = virDomainGetMetadata(domain, VIR_DOMAIN_METADATA_ELEMENT,
+                                                     GUEST_XML_NAMESPACE, VIR_DOMAIN_AFFECT_LIVE);
     if (metadata)
         guest_xml_read_metadata(metadata, &info->epoch, &info->description);
     g_autofree char *xml = virDomainGetXMLDesc(domain, 0);
@@ -377,8 +384,8 @@ GuestInfo *virt_query(Virt *virt, const char *id, GError **error)
 
 /* Migration. */
 
-gboolean virt_migrate(Virt *source, const char *id, Virt *destination, const char *stream_path, guint64 bandwidth_mib,
-                      const char *destination_xml, GError **error)
+gboolean virt_migrate(Virt *source, const char *id, Virt *destination, const char *stream_path,
+                      guint64 bandwidth_mib, const char *destination_xml, GError **error)
 {
     g_autoptr(Domain) domain = find(source, id, error), arrived = NULL;
     g_autofree char *uri = g_strdup_printf("unix://%s", stream_path);
@@ -389,11 +396,14 @@ gboolean virt_migrate(Virt *source, const char *id, Virt *destination, const cha
         return FALSE;
     if (virTypedParamsAddString(&params, &count, &max, VIR_MIGRATE_PARAM_URI, uri) < 0 ||
         (bandwidth_mib &&
-         virTypedParamsAddULLong(&params, &count, &max, VIR_MIGRATE_PARAM_BANDWIDTH, bandwidth_mib) < 0) ||
+         virTypedParamsAddULLong(&params, &count, &max, VIR_MIGRATE_PARAM_BANDWIDTH,
+                                 bandwidth_mib) < 0) ||
         (destination_xml &&
-         virTypedParamsAddString(&params, &count, &max, VIR_MIGRATE_PARAM_DEST_XML, destination_xml) < 0))
+         virTypedParamsAddString(&params, &count, &max, VIR_MIGRATE_PARAM_DEST_XML,
+                                 destination_xml) < 0))
         g_error("out of memory");
-    arrived = virDomainMigrate3(domain, destination->conn, params, count, VIR_MIGRATE_LIVE | VIR_MIGRATE_PAUSED);
+    arrived = virDomainMigrate3(domain, destination->conn, params, count,
+                                VIR_MIGRATE_LIVE | VIR_MIGRATE_PAUSED);
     virTypedParamsFree(params, count);
     return arrived ? TRUE : fail(error, "cannot migrate the guest");
 }
@@ -402,7 +412,8 @@ gboolean virt_set_max_downtime(Virt *virt, const char *id, guint ms, GError **er
 {
     g_autoptr(Domain) domain = find(virt, id, error);
 
-    return domain && (virDomainMigrateSetMaxDowntime(domain, ms, 0) == 0 || fail(error, "cannot bound the downtime"));
+    return domain && (virDomainMigrateSetMaxDowntime(domain, ms, 0) == 0 ||
+                      fail(error, "cannot bound the downtime"));
 }
 
 gboolean virt_abort(Virt *virt, const char *id, GError **error)
@@ -412,7 +423,8 @@ gboolean virt_abort(Virt *virt, const char *id, GError **error)
     return domain && (virDomainAbortJob(domain) == 0 || fail(error, "cannot abort the migration"));
 }
 
-gboolean virt_progress(Virt *virt, const char *id, guint64 *ret_total, guint64 *ret_remaining, guint *ret_iteration)
+gboolean virt_progress(Virt *virt, const char *id, guint64 *ret_total, guint64 *ret_remaining,
+                       guint *ret_iteration)
 {
     g_autoptr(Domain) domain = find(virt, id, NULL);
     virTypedParameterPtr params = NULL;

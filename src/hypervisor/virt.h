@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* virt.h - plain libvirt, as far as sojourn needs it: blocking calls for worker threads, events for the main loop
+/* virt.h - plain libvirt, as far as sojourn needs it: blocking calls for worker threads, events for
+ * the main loop
  *
- * All calls may block for as long as libvirtd likes and belong into worker threads, except virt_init, virt_ref,
- * virt_unref, virt_watch's callbacks. Errors: SJ_ERROR_NOT_FOUND no such guest, SJ_ERROR_GONE no (more) libvirtd,
- * SJ_ERROR_BUSY another job is on the guest, else SJ_ERROR_FAILED with libvirt's words.
+ * All calls may block for as long as libvirtd likes and belong into worker threads, except
+ * virt_init, virt_ref, virt_unref, virt_watch's callbacks. Errors: SJ_ERROR_NOT_FOUND no such
+ * guest, SJ_ERROR_GONE no (more) libvirtd, SJ_ERROR_BUSY another job is on the guest, else
+ * SJ_ERROR_FAILED with libvirt's words.
  */
 #pragma once
 
 #include "guest.h"
 
-typedef struct Virt Virt;      /* a connection to a libvirtd or a gate */
+typedef struct Virt Virt; /* a connection to a libvirtd or a gate */
 
 /* Binds libvirt to GLib's main loop and forbids it to start daemons; once, before threads. */
 void virt_init(void);
@@ -22,8 +24,8 @@ void virt_unref(Virt *virt);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Virt, virt_unref)
 
 typedef struct {
-    guint64 bytes;             /* sent; 0: not told */
-    gint64 downtime_ms;        /* -1: not told */
+    guint64 bytes;      /* sent; 0: not told */
+    gint64 downtime_ms; /* -1: not told */
 } VirtJobDone;
 
 typedef struct {
@@ -35,8 +37,8 @@ typedef struct {
     void (*migrated)(const char *id, const VirtJobDone *done, gpointer user);
 } VirtEvents;
 
-/* Asks for events, once a connection; they come on the main loop until virt_unwatch has been called there, which does not
- * block. */
+/* Asks for events, once a connection; they come on the main loop until virt_unwatch has been called
+ * there, which does not block. */
 gboolean virt_watch(Virt *virt, const VirtEvents *events, gpointer user, GError **error);
 void virt_unwatch(Virt *virt);
 
@@ -52,15 +54,17 @@ gboolean virt_suspend(Virt *virt, const char *id, GError **error);
 gboolean virt_resume(Virt *virt, const char *id, GError **error);
 gboolean virt_set_metadata(Virt *virt, const char *id, const char *xml, GError **error);
 
-/* Guests as in guest.h; those of other owners are left out. virt_query: state GUEST_ENDED if there is none. */
+/* Guests as in guest.h; those of other owners are left out. virt_query: state GUEST_ENDED if there
+ * is none. */
 GPtrArray *virt_list(Virt *virt, GError **error);
 GuestInfo *virt_query(Virt *virt, const char *id, GError **error);
 
 /* virDomainMigrate3, live, to arrive paused. destination_xml: NULL, the source's. */
-gboolean virt_migrate(Virt *source, const char *id, Virt *destination, const char *stream_path, guint64 bandwidth_mib,
-                      const char *destination_xml, GError **error);
+gboolean virt_migrate(Virt *source, const char *id, Virt *destination, const char *stream_path,
+                      guint64 bandwidth_mib, const char *destination_xml, GError **error);
 gboolean virt_set_max_downtime(Virt *virt, const char *id, guint ms, GError **error);
 gboolean virt_abort(Virt *virt, const char *id, GError **error);
 
 /* How far a migration is; FALSE where there is none. iteration counts passes over memory. */
-gboolean virt_progress(Virt *virt, const char *id, guint64 *ret_total, guint64 *ret_remaining, guint *ret_iteration);
+gboolean virt_progress(Virt *virt, const char *id, guint64 *ret_total, guint64 *ret_remaining,
+                       guint *ret_iteration);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* hv.c - a node without a controller: takes sojournd's place under the supervisor, and does one thing to a guest
+/* hv.c - a node without a controller: takes sojournd's place under the supervisor, and does one
+ * thing to a guest
  *
  * hv [SETTING]... ACTION [ARG]...: a line of JSON-like words on stdout says what became of it.
  *   serve                         print events until killed (also what it does without an action)
  *   start ID EPOCH MEMORY CMDLINE [MACHINE [CPU]]
  *   destroy|suspend|resume ID     set ID EPOCH TEXT     list     usage ID
- *   migrate ID GATE STREAM XML [ABORT_MS [MIBPS]]    straight to another libvirtd's socket, without a gate; XML from xml
- *   xml ID EPOCH MEMORY CMDLINE [MACHINE [CPU]]
- *   kvm DIGEST                    facts
+ *   migrate ID GATE STREAM XML [ABORT_MS [MIBPS]]    straight to another libvirtd's socket, without
+ * a gate; XML from xml xml ID EPOCH MEMORY CMDLINE [MACHINE [CPU]] kvm DIGEST facts
  */
 #include "common/conf.h"
 #include "common/log.h"
@@ -56,9 +56,9 @@ static void on_list(GObject *source, GAsyncResult *result, gpointer user)
 
     for (guint i = 0; guests && i < guests->len; i++) {
         const GuestInfo *info = g_ptr_array_index(guests, i);
-        printf("%s %s pause=%d busy=%d epoch=%" G_GUINT64_FORMAT " description=%s channel=%s\n", info->id,
-               guest_state_name(info->state), info->pause, info->busy, info->epoch, info->description,
-               info->channel_path);
+        printf("%s %s pause=%d busy=%d epoch=%" G_GUINT64_FORMAT " description=%s channel=%s\n",
+               info->id, guest_state_name(info->state), info->pause, info->busy, info->epoch,
+               info->description, info->channel_path);
     }
     finish(error);
 }
@@ -74,9 +74,10 @@ static void on_migrated(GObject *source, GAsyncResult *result, gpointer user)
     GuestMigrated done;
 
     guest_migrate_finish(result, &done, &error);
-    printf("migrated total_ms=%" G_GUINT64_FORMAT " downtime_ms=%" G_GINT64_FORMAT " bytes=%" G_GUINT64_FORMAT
-           " state=%s pause=%d settled=%.1f\n",
-           done.total_ms, done.downtime_ms, done.bytes, guest_state_name(done.state), done.pause, ms());
+    printf("migrated total_ms=%" G_GUINT64_FORMAT " downtime_ms=%" G_GINT64_FORMAT
+           " bytes=%" G_GUINT64_FORMAT " state=%s pause=%d settled=%.1f\n",
+           done.total_ms, done.downtime_ms, done.bytes, guest_state_name(done.state), done.pause,
+           ms());
     finish(error);
 }
 
@@ -89,7 +90,8 @@ static gboolean on_abort(gpointer cancellable)
 static void migrate(Hypervisor *hv)
 {
     g_autofree char *xml = NULL;
-    GuestMigration migration = {.gate_socket = words[2], .stream_path = words[3], .progress = on_progress};
+    GuestMigration migration = {
+        .gate_socket = words[2], .stream_path = words[3], .progress = on_progress};
     GCancellable *cancellable = g_cancellable_new();
 
     if (g_file_get_contents(words[4], &xml, NULL, NULL))
@@ -105,7 +107,8 @@ static void start(Hypervisor *hv)
 {
     g_autofree char *kernel = g_build_filename(settings->image_dir, "x86_64", "vmlinux", NULL);
     g_autofree char *initramfs = g_build_filename(settings->image_dir, "x86_64", "initramfs", NULL);
-    g_autofree char *channel = g_strdup_printf("%s/ch/%.8s.%s", settings->run_dir, words[1], words[2]);
+    g_autofree char *channel =
+        g_strdup_printf("%s/ch/%.8s.%s", settings->run_dir, words[1], words[2]);
     g_autofree char *console = g_strdup_printf("%s/log/%s.console", settings->run_dir, words[1]);
     GuestSpec spec = {
         .id = words[1],
@@ -137,7 +140,8 @@ static void usage(Hypervisor *hv)
     GuestUsage usage = {0};
     gboolean known = guest_usage(hv, words[1], &usage);
 
-    printf("usage known=%d pid=%d cpu_ns=%" G_GUINT64_FORMAT " wait_ns=%" G_GUINT64_FORMAT " rss=%" G_GUINT64_FORMAT "\n",
+    printf("usage known=%d pid=%d cpu_ns=%" G_GUINT64_FORMAT " wait_ns=%" G_GUINT64_FORMAT
+           " rss=%" G_GUINT64_FORMAT "\n",
            known, usage.pid, usage.cpu_ns, usage.wait_ns, usage.rss_bytes);
     finish(NULL);
 }
@@ -159,7 +163,8 @@ static void on_ready(Hypervisor *hv, gpointer user)
     else if (g_str_equal(action, "resume"))
         guest_resume(hv, words[1], on_done, NULL);
     else if (g_str_equal(action, "set"))
-        guest_set_description(hv, words[1], g_ascii_strtoull(words[2], NULL, 10), words[3], on_done, NULL);
+        guest_set_description(hv, words[1], g_ascii_strtoull(words[2], NULL, 10), words[3], on_done,
+                              NULL);
     else if (g_str_equal(action, "list"))
         guest_list(hv, on_list, NULL);
     else if (g_str_equal(action, "usage"))
@@ -205,10 +210,10 @@ static void show_facts(void)
     HostFacts facts;
 
     host_facts(settings, &facts);
-    printf("facts qemu=%s tsc_khz=%" G_GUINT64_FORMAT " memory=%" G_GUINT64_FORMAT " available=%" G_GUINT64_FORMAT
-           " cpus=%u level=%u model=%s ms=%.1f\n",
-           facts.qemu_version, facts.tsc_khz, facts.memory_total, host_memory_available(settings), facts.cpus,
-           facts.cpu_level, host_cpu_model(facts.cpu_level), ms());
+    printf("facts qemu=%s tsc_khz=%" G_GUINT64_FORMAT " memory=%" G_GUINT64_FORMAT
+           " available=%" G_GUINT64_FORMAT " cpus=%u level=%u model=%s ms=%.1f\n",
+           facts.qemu_version, facts.tsc_khz, facts.memory_total, host_memory_available(settings),
+           facts.cpus, facts.cpu_level, host_cpu_model(facts.cpu_level), ms());
     host_facts_clear(&facts);
 }
 

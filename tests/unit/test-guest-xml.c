@@ -61,12 +61,17 @@ static void test_refused(void)
         gsize offset;
         const char *value;
     } texts[] = {
-        {G_STRUCT_OFFSET(GuestSpec, id), "not-a-uuid"},      {G_STRUCT_OFFSET(GuestSpec, id), NULL},
-        {G_STRUCT_OFFSET(GuestSpec, machine), "q35"},        {G_STRUCT_OFFSET(GuestSpec, accel), "xen"},
-        {G_STRUCT_OFFSET(GuestSpec, arch), "riscv64"},       {G_STRUCT_OFFSET(GuestSpec, kernel), "vmlinux"},
-        {G_STRUCT_OFFSET(GuestSpec, initramfs), NULL},       {G_STRUCT_OFFSET(GuestSpec, console_path), ""},
+        {G_STRUCT_OFFSET(GuestSpec, id), "not-a-uuid"},
+        {G_STRUCT_OFFSET(GuestSpec, id), NULL},
+        {G_STRUCT_OFFSET(GuestSpec, machine), "q35"},
+        {G_STRUCT_OFFSET(GuestSpec, accel), "xen"},
+        {G_STRUCT_OFFSET(GuestSpec, arch), "riscv64"},
+        {G_STRUCT_OFFSET(GuestSpec, kernel), "vmlinux"},
+        {G_STRUCT_OFFSET(GuestSpec, initramfs), NULL},
+        {G_STRUCT_OFFSET(GuestSpec, console_path), ""},
         {G_STRUCT_OFFSET(GuestSpec, channel_path),
-         "/a/path/that/is/much/too/long/for/the/hundred/and/eight/bytes/which/the/address/of/a/unix/socket/has/on/linux"},
+         "/a/path/that/is/much/too/long/for/the/hundred/and/eight/bytes/which/the/address/of/a"
+         "/unix/socket/has/on/linux"},
     };
     static const guint cpus[] = {0, 65};
 
@@ -92,7 +97,8 @@ static void test_refused(void)
 /* Whatever a job is called, it comes back, or at least does no harm. */
 static void test_metadata(void)
 {
-    static const char *const same[] = {"{}", "{\"a\":\"<x/>]]>&amp;\\u0001\"}", "{\"name\":\"ä€😀\"}", "line\nline\ttab"};
+    static const char *const same[] = {"{}", "{\"a\":\"<x/>]]>&amp;\\u0001\"}",
+                                       "{\"name\":\"ä€😀\"}", "line\nline\ttab"};
     static const char *const odd[] = {"\xff\xfe{", "a\x01\x02z", "\xef\xbf\xbf"};
     guint64 epoch;
     char *text;
@@ -120,7 +126,12 @@ static void test_metadata(void)
 
 static void test_metadata_of_others(void)
 {
-    static const char *const bad[] = {"", "<guest>", "<guest/>", "<guest epoch='x'/>", "<other epoch='1'/>", "text",
+    static const char *const bad[] = {"",
+                                      "<guest>",
+                                      "<guest/>",
+                                      "<guest epoch='x'/>",
+                                      "<other epoch='1'/>",
+                                      "text",
                                       "<guest epoch='-1'/>"};
     guint64 epoch;
     char *text;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* test-kvm.c - what is decided from what was found out about KVM; and what is remembered of a trial */
+/* test-kvm.c - what is decided from what was found out about KVM; and what is remembered of a trial
+ */
 #include "hypervisor/kvm.h"
 
 #include <errno.h>
@@ -9,8 +10,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const KvmFacts good = {
-    .wanted = "auto", .present = TRUE, .opened = TRUE, .api_version = KVM_API_VERSION, .image = TRUE};
+static const KvmFacts good = {.wanted = "auto",
+                              .present = TRUE,
+                              .opened = TRUE,
+                              .api_version = KVM_API_VERSION,
+                              .image = TRUE};
 
 static void expect(const KvmFacts *facts, gboolean kvm, gboolean final, const char *word)
 {
@@ -83,7 +87,8 @@ static void world_set_up(World *world, gconstpointer words)
     world->dir = g_dir_make_tmp("sojourn-kvm-XXXXXX", NULL);
     world->qemu = g_build_filename(world->dir, "qemu", NULL);
     world->image = g_build_filename(world->dir, "image", NULL);
-    g_autofree char *script = g_strdup_printf("#!/bin/sh\necho x >>%s/count\necho '%s'\n", world->dir, (const char *)words);
+    g_autofree char *script = g_strdup_printf("#!/bin/sh\necho x >>%s/count\necho '%s'\n",
+                                              world->dir, (const char *)words);
     g_assert_true(g_file_set_contents(world->qemu, script, -1, NULL));
     g_assert_true(g_file_set_contents(world->image, "", 0, NULL));
     chmod(world->qemu, 0700);
@@ -179,8 +184,11 @@ int main(int argc, char **argv)
     g_test_add_func("/kvm/obstacles", test_obstacles);
     g_test_add_func("/kvm/trial", test_trial);
     g_test_add_func("/kvm/wanted", test_wanted);
-    g_test_add("/kvm/remembered/passed", World, "sojourn: trial passed", world_set_up, test_remembered, world_tear_down);
-    g_test_add("/kvm/remembered/failed", World, "Kernel panic", world_set_up, test_remembered, world_tear_down);
-    g_test_add("/kvm/no-image", World, "sojourn: trial passed", world_set_up, test_no_image, world_tear_down);
+    g_test_add("/kvm/remembered/passed", World, "sojourn: trial passed", world_set_up,
+               test_remembered, world_tear_down);
+    g_test_add("/kvm/remembered/failed", World, "Kernel panic", world_set_up, test_remembered,
+               world_tear_down);
+    g_test_add("/kvm/no-image", World, "sojourn: trial passed", world_set_up, test_no_image,
+               world_tear_down);
     return g_test_run();
 }

@@ -8,7 +8,8 @@
 
 static void test_uuid(void)
 {
-    g_autofree char *one = libvirtd_host_uuid("0123", "/run/sojourn"), *same = libvirtd_host_uuid("0123", "/run/sojourn");
+    g_autofree char *one = libvirtd_host_uuid("0123", "/run/sojourn"),
+                    *same = libvirtd_host_uuid("0123", "/run/sojourn");
     g_autofree char *other_machine = libvirtd_host_uuid("0124", "/run/sojourn");
     g_autofree char *other_node = libvirtd_host_uuid("0123", "/tmp/rig/node2");
 
@@ -21,7 +22,8 @@ static void test_uuid(void)
 static void test_settings(void)
 {
     Conf conf = {.run_dir = (char *)"/run/x"};
-    g_autofree char *daemon = libvirtd_conf_text(&conf, "the-uuid"), *qemu = libvirtd_qemu_conf_text();
+    g_autofree char *daemon = libvirtd_conf_text(&conf, "the-uuid"),
+                    *qemu = libvirtd_qemu_conf_text();
 
     g_assert_nonnull(strstr(daemon, "host_uuid = \"the-uuid\"\n"));
     g_assert_nonnull(strstr(daemon, "unix_sock_dir = \"/run/x/lv\"\n"));
@@ -35,7 +37,10 @@ static void test_refused(void)
 {
     g_autofree char *long_dir = g_strnfill(90, 'x');
     g_autofree char *run_dir = g_strconcat("/tmp/", long_dir, NULL);
-    Conf conf = {.run_dir = run_dir, .state_dir = run_dir, .image_dir = run_dir, .qemu = (char *)"/nonexistent",
+    Conf conf = {.run_dir = run_dir,
+                 .state_dir = run_dir,
+                 .image_dir = run_dir,
+                 .qemu = (char *)"/nonexistent",
                  .libvirtd = (char *)"/nonexistent"};
     g_autoptr(GError) error = NULL;
 
