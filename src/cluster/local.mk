@@ -6,7 +6,8 @@ libcluster_a_SOURCES = \
 	src/cluster/authority.c src/cluster/authority.h \
 	src/cluster/cluster.c src/cluster/cluster.h src/cluster/cluster-private.h \
 	src/cluster/keyring.c src/cluster/keyring.h \
-	src/cluster/members.c src/cluster/members.h \
+	src/cluster/members.c src/cluster/members.h src/cluster/members-private.h \
+	src/cluster/members-watch.c \
 	src/cluster/peer.c src/cluster/peer.h \
 	src/cluster/tls.c src/cluster/tls.h \
 	src/cluster/tls-connection.c src/cluster/tls-connection.h \

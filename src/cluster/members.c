@@ -1,50 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* members.c - the nodes of the cluster: who they are, where, and whether they answer
- *
- * A round is a second. In each, every member is asked unless the last question is still open; a
- * round without an answer is a miss. One that has failed is asked in each fifth round only.
+/* members.c - the nodes of the cluster: who they are and where
  *
  * What lasts (names, addresses, serial numbers, who has left, whether a node has ever answered) is
  * in members.json; whether a node answers is found out anew after a start.
  */
-#include "members.h"
+#include "members-private.h"
 
 #include <string.h>
 
 #include "common/error.h"
 #include "common/log.h"
 
-enum { PERIOD_MS = 1000, MISSES = 3, SLOW_ROUNDS = 5, MEMBERS_MAX = 10000, NAME_MAX_LENGTH = 63 };
-
-typedef enum { PENDING, ALIVE, FAILED, LEFT, STATES } State;
+enum { MEMBERS_MAX = 10000, NAME_MAX_LENGTH = 63 };
 
 static const char *const state_names[] = {"pending", "alive", "failed", "left"};
-G_STATIC_ASSERT(G_N_ELEMENTS(state_names) == STATES);
-
-typedef struct {
-    char *name, *address, *serial;
-    guint port;
-    State state;
-    gint64 last_seen; /* seconds since the epoch; 0: never */
-    Json *info;       /* its last answer to node.info, or NULL */
-    guint misses;
-    gboolean asked;    /* a question is open */
-    gboolean answered; /* since the last round */
-} Member;
-
-struct Members {
-    int references; /* the owner's, and one of each open question */
-    gboolean stopped;
-    char *file, *self, *authority;
-    gboolean fixed;
-    gint64 version;
-    GPtrArray *all; /* of Member */
-    Peers *peers;
-    GSource *timer;
-    guint period_ms, round;
-    MembersChanged changed;
-    gpointer user;
-};
+G_STATIC_ASSERT(G_N_ELEMENTS(state_names) == MEMBER_STATES);
 
 static void member_free(gpointer data)
 {
@@ -57,7 +27,7 @@ static void member_free(gpointer data)
     g_free(member);
 }
 
-static void members_unref(Members *members)
+void members_unref(Members *members)
 {
     if (--members->references > 0)
         return;
@@ -92,7 +62,7 @@ void members_free(Members *members)
     members_unref(members);
 }
 
-static Member *find(Members *members, const char *name)
+Member *members_find(Members *members, const char *name)
 {
     for (guint i = 0; name && i < members->all->len; i++) {
         Member *member = g_ptr_array_index(members->all, i);
@@ -102,12 +72,12 @@ static Member *find(Members *members, const char *name)
     return NULL;
 }
 
-static gboolean is_self(Members *members, const Member *member)
+gboolean members_is_self(Members *members, const Member *member)
 {
     return g_strcmp0(member->name, members->self) == 0;
 }
 
-static void tell(Members *members, const char *name)
+void members_tell(Members *members, const char *name)
 {
     if (members->changed && !members->stopped)
         members->changed(name, members->user);
@@ -122,7 +92,7 @@ static Json *member_json(const Member *member)
     json_set_string(json, "address", member->address);
     json_set_int(json, "port", member->port);
     json_set_string(json, "serial", member->serial);
-    return json_set_bool(json, "left", member->state == LEFT);
+    return json_set_bool(json, "left", member->state == MEMBER_LEFT);
 }
 
 /* A member from one of the document's; NULL if it cannot be one. */
@@ -140,7 +110,7 @@ static Member *member_parse(Json *json)
     member->address = g_strdup(address);
     member->port = port;
     member->serial = g_strdup(json_get_string(json, "serial", ""));
-    member->state = json_get_bool(json, "left", FALSE) ? LEFT : PENDING;
+    member->state = json_get_bool(json, "left", FALSE) ? MEMBER_LEFT : MEMBER_PENDING;
     member->last_seen = json_get_int(json, "last_seen", 0);
     return member;
 }
@@ -194,7 +164,7 @@ gboolean members_save(Members *members, GError **error)
 }
 
 /* After a change that lasts; that it could not be written is no reason not to go on. */
-static void save(Members *members)
+void members_keep(Members *members)
 {
     g_autoptr(GError) error = NULL;
 
@@ -216,7 +186,7 @@ gboolean members_load(Members *members, GError **error)
     members_set_authority(members, json_get_string(document, "authority", ""));
     members_set_self(members, json_get_string(document, "self", ""),
                      json_get_bool(document, "fixed", FALSE));
-    if (find(members, members->self))
+    if (members_find(members, members->self))
         return TRUE;
     g_set_error(error, SJ_ERROR, SJ_ERROR_FAILED, "%s does not list this node, '%s'",
                 members->file, members->self);
@@ -224,11 +194,11 @@ gboolean members_load(Members *members, GError **error)
 }
 
 /* Tells peers where this member is, or that it is none. */
-static void tell_peers(Members *members, const Member *member)
+void members_tell_peers(Members *members, const Member *member)
 {
-    if (!members->peers || is_self(members, member))
+    if (!members->peers || members_is_self(members, member))
         return;
-    if (member->state == LEFT)
+    if (member->state == MEMBER_LEFT)
         peers_remove(members->peers, member->name);
     else
         peers_set(members->peers, member->name, member->address, member->port);
@@ -237,12 +207,12 @@ static void tell_peers(Members *members, const Member *member)
 /* What this node has found out about a member is kept when a new document comes. */
 static void inherit(Members *members, Member *member, Member *old)
 {
-    if (is_self(members, member)) { /* nobody knows better where this node is */
+    if (members_is_self(members, member)) { /* nobody knows better where this node is */
         g_free(member->address);
         member->address = g_strdup(old->address);
         member->port = old->port;
     }
-    if (member->state == LEFT || old->state == LEFT)
+    if (member->state == MEMBER_LEFT || old->state == MEMBER_LEFT)
         return;
     member->state = old->state;
     member->last_seen = old->last_seen;
@@ -257,11 +227,11 @@ static void forget_missing(Members *members, GPtrArray *old)
 {
     for (guint i = 0; i < old->len; i++) {
         Member *member = g_ptr_array_index(old, i);
-        if (find(members, member->name))
+        if (members_find(members, member->name))
             continue;
         if (members->peers)
             peers_remove(members->peers, member->name);
-        tell(members, member->name);
+        members_tell(members, member->name);
     }
 }
 
@@ -276,7 +246,7 @@ gboolean members_replace(Members *members, Json *document, GError **error)
     if (version <= members->version)
         return TRUE;
     for (guint i = 0; i < all->len; i++) {
-        Member *member = g_ptr_array_index(all, i), *known = find(members, member->name);
+        Member *member = g_ptr_array_index(all, i), *known = members_find(members, member->name);
         if (known)
             inherit(members, member, known);
     }
@@ -284,130 +254,23 @@ gboolean members_replace(Members *members, Json *document, GError **error)
     members->all = g_steal_pointer(&all);
     members->version = version;
     members_set_authority(members, json_get_string(document, "authority", members->authority));
-    save(members);
+    members_keep(members);
     for (guint i = 0; i < members->all->len; i++) {
-        tell_peers(members, g_ptr_array_index(members->all, i));
-        tell(members, ((Member *)g_ptr_array_index(members->all, i))->name);
+        members_tell_peers(members, g_ptr_array_index(members->all, i));
+        members_tell(members, ((Member *)g_ptr_array_index(members->all, i))->name);
     }
     forget_missing(members, old);
     return TRUE;
-}
-
-/* ---- Asking ---- */
-
-typedef struct {
-    Members *members;
-    char *name;
-} Question;
-
-static void set_state(Members *members, Member *member, State state)
-{
-    gboolean first = member->last_seen == 0 && state == ALIVE;
-
-    if (state == ALIVE)
-        member->last_seen = g_get_real_time() / G_USEC_PER_SEC;
-    if (member->state == state)
-        return;
-    member->state = state;
-    if (first || state == FAILED)
-        save(members);
-    log_info("node '%s' %s", member->name,
-             state == ALIVE ? "is alive" : "has failed: it does not answer any more");
-}
-
-static void answered(const char *node, Json *result, const GError *error, gpointer user)
-{
-    g_autofree Question *question = user;
-    g_autofree char *name = question->name;
-    Members *members = question->members;
-    Member *member = members->stopped ? NULL : find(members, name);
-
-    if (member)
-        member->asked = FALSE;
-    if (member && member->state != LEFT && json_is_object(result)) {
-        json_unref(member->info);
-        member->info = json_ref(result);
-        member->misses = 0;
-        member->answered = TRUE;
-        set_state(members, member, ALIVE);
-        tell(members, name);
-    }
-    members_unref(members);
-}
-
-static void ask(Members *members, Member *member)
-{
-    Question *question;
-
-    if (member->asked)
-        return;
-    question = g_new(Question, 1);
-    *question = (Question){members, g_strdup(member->name)};
-    members->references++;
-    member->asked = TRUE;
-    peers_call(members->peers, member->name, "node.info", NULL, MISSES * members->period_ms,
-               answered, question);
-}
-
-/* The end of a round for one member, and the beginning of the next. */
-static void member_round(Members *members, Member *member)
-{
-    gboolean slow = member->state == FAILED || (member->state == PENDING && member->misses);
-
-    member->misses = member->answered ? 0 : member->misses + 1;
-    member->answered = FALSE;
-    if (member->misses >= MISSES &&
-        (member->state == ALIVE || (member->state == PENDING && member->last_seen))) {
-        set_state(members, member, FAILED);
-        tell(members, member->name);
-    }
-    if (!slow || members->round % SLOW_ROUNDS == 0)
-        ask(members, member);
-}
-
-static gboolean next_round(gpointer user)
-{
-    Members *members = user;
-
-    members->references++;
-    members->round++;
-    for (guint i = 0; !members->stopped && i < members->all->len; i++) {
-        Member *member = g_ptr_array_index(members->all, i);
-        if (member->state != LEFT && !is_self(members, member))
-            member_round(members, member);
-    }
-    members_unref(members);
-    return G_SOURCE_CONTINUE;
-}
-
-void members_start(Members *members, Peers *peers, guint period_ms)
-{
-    g_autoptr(GMainContext) context = g_main_context_ref_thread_default();
-
-    members->peers = peers;
-    members->period_ms = period_ms ? period_ms : PERIOD_MS;
-    for (guint i = 0; i < members->all->len; i++)
-        tell_peers(members, g_ptr_array_index(members->all, i));
-    members->timer = g_timeout_source_new(members->period_ms);
-    g_source_set_callback(members->timer, next_round, members, NULL);
-    g_source_attach(members->timer, context);
-}
-
-void members_hurry(Members *members, const char *name)
-{
-    Member *member = find(members, name);
-
-    if (member && member->state != LEFT && !is_self(members, member) && members->peers)
-        ask(members, member);
 }
 
 /* ---- Who is a member ---- */
 
 void members_set_self(Members *members, const char *self, gboolean fixed)
 {
-    g_autofree char *old = members->self;
+    char *copy = g_strdup(self);
 
-    members->self = g_strdup(self);
+    g_free(members->self);
+    members->self = copy;
     members->fixed = fixed;
 }
 
@@ -423,9 +286,10 @@ gboolean members_is_fixed(Members *members)
 
 void members_set_authority(Members *members, const char *authority)
 {
-    g_autofree char *old = members->authority;
+    char *copy = g_strdup(authority);
 
-    members->authority = g_strdup(authority);
+    g_free(members->authority);
+    members->authority = copy;
 }
 
 const char *members_authority(Members *members)
@@ -470,7 +334,7 @@ static gboolean check_address(Members *members, const char *name, const char *ad
                        "that others know it by, with --address", name, address, port);
     for (guint i = 0; i < members->all->len; i++) {
         Member *member = g_ptr_array_index(members->all, i);
-        if (member->state != LEFT && !g_str_equal(member->name, name) &&
+        if (member->state != MEMBER_LEFT && !g_str_equal(member->name, name) &&
             g_str_equal(member->address, address) && member->port == port)
             return refused(error, "node '%s' is at %s port %u already: give '%s' an address or a "
                            "port of its own", member->name, address, port, name);
@@ -481,11 +345,12 @@ static gboolean check_address(Members *members, const char *name, const char *ad
 gboolean members_check(Members *members, const char *name, const char *address, guint port,
                        GError **error)
 {
-    Member *member = find(members, name);
+    Member *member = members_find(members, name);
 
     if (!check_name(name, error))
         return FALSE;
-    if (member && member->state != LEFT && (member->last_seen || is_self(members, member)))
+    if (member && member->state != MEMBER_LEFT &&
+        (member->last_seen || members_is_self(members, member)))
         return refused(error, "there is a node '%s' in the cluster: give this one another name "
                        "with --name, or take that one out first", name);
     return check_address(members, name, address, port, error);
@@ -494,7 +359,7 @@ gboolean members_check(Members *members, const char *name, const char *address, 
 void members_add(Members *members, const char *name, const char *address, guint port,
                  const char *serial)
 {
-    Member *member = find(members, name);
+    Member *member = members_find(members, name);
 
     if (member)
         g_ptr_array_remove(members->all, member);
@@ -505,9 +370,9 @@ void members_add(Members *members, const char *name, const char *address, guint 
     member->serial = g_strdup(serial);
     g_ptr_array_add(members->all, member);
     members->version++;
-    save(members);
-    tell_peers(members, member);
-    tell(members, name);
+    members_keep(members);
+    members_tell_peers(members, member);
+    members_tell(members, name);
 }
 
 void members_forget(Members *members)
@@ -520,22 +385,22 @@ void members_forget(Members *members)
 
 void members_remove(Members *members, const char *name)
 {
-    Member *member = find(members, name);
+    Member *member = members_find(members, name);
 
-    if (!member || member->state == LEFT)
+    if (!member || member->state == MEMBER_LEFT)
         return;
-    member->state = LEFT;
+    member->state = MEMBER_LEFT;
     g_clear_pointer(&member->info, json_unref);
     members->version++;
-    save(members);
-    tell_peers(members, member);
-    tell(members, name);
+    members_keep(members);
+    members_tell_peers(members, member);
+    members_tell(members, name);
 }
 
 gboolean members_move(Members *members, const char *name, const char *address, guint port,
                       GError **error)
 {
-    Member *member = find(members, name);
+    Member *member = members_find(members, name);
 
     if (!member)
         return refused(error, "there is no node '%s' in the cluster", name);
@@ -548,64 +413,64 @@ gboolean members_move(Members *members, const char *name, const char *address, g
     member->port = port;
     if (g_strcmp0(members->self, members->authority) == 0)
         members->version++;
-    save(members);
-    tell_peers(members, member);
-    tell(members, name);
+    members_keep(members);
+    members_tell_peers(members, member);
+    members_tell(members, name);
     return TRUE;
 }
 
 const char *members_serial(Members *members, const char *name)
 {
-    Member *member = find(members, name);
+    Member *member = members_find(members, name);
 
     return member ? member->serial : "";
 }
 
 void members_set_serial(Members *members, const char *name, const char *serial)
 {
-    Member *member = find(members, name);
+    Member *member = members_find(members, name);
 
     if (!member)
         return;
     g_free(member->serial);
     member->serial = g_strdup(serial);
     members->version++;
-    save(members);
+    members_keep(members);
 }
 
 /* ---- Looking up ---- */
 
 gboolean members_has(Members *members, const char *name)
 {
-    Member *member = find(members, name);
+    Member *member = members_find(members, name);
 
-    return member && member->state != LEFT;
+    return member && member->state != MEMBER_LEFT;
 }
 
 gboolean members_has_left(Members *members, const char *name)
 {
-    Member *member = find(members, name);
+    Member *member = members_find(members, name);
 
-    return member && member->state == LEFT;
+    return member && member->state == MEMBER_LEFT;
 }
 
 gboolean members_is_alive(Members *members, const char *name)
 {
-    Member *member = find(members, name);
+    Member *member = members_find(members, name);
 
-    return member && (member->state == ALIVE || is_self(members, member));
+    return member && (member->state == MEMBER_ALIVE || members_is_self(members, member));
 }
 
 const char *members_address(Members *members, const char *name)
 {
-    Member *member = find(members, name);
+    Member *member = members_find(members, name);
 
     return member ? member->address : NULL;
 }
 
 guint members_port(Members *members, const char *name)
 {
-    Member *member = find(members, name);
+    Member *member = members_find(members, name);
 
     return member ? member->port : 0;
 }
@@ -613,8 +478,10 @@ guint members_port(Members *members, const char *name)
 /* What is known of a member by everyone who asks, set on json. */
 static Json *set_known(Members *members, const Member *member, Json *json)
 {
-    State state = is_self(members, member) && member->state != LEFT ? ALIVE : member->state;
+    MemberState state = member->state;
 
+    if (members_is_self(members, member) && state != MEMBER_LEFT)
+        state = MEMBER_ALIVE;
     json_set_string(json, "name", member->name);
     json_set_string(json, "address", member->address);
     json_set_int(json, "port", member->port);
@@ -624,9 +491,9 @@ static Json *set_known(Members *members, const Member *member, Json *json)
 
 Json *members_row(Members *members, const char *name)
 {
-    Member *member = find(members, name);
+    Member *member = members_find(members, name);
 
-    if (!member || is_self(members, member))
+    if (!member || members_is_self(members, member))
         return NULL;
     return set_known(members, member, member->info ? json_copy(member->info) : json_object());
 }
@@ -637,7 +504,7 @@ Json *members_rows(Members *members)
 
     for (guint i = 0; i < members->all->len; i++) {
         Member *member = g_ptr_array_index(members->all, i);
-        if (member->state != LEFT && !is_self(members, member))
+        if (member->state != MEMBER_LEFT && !members_is_self(members, member))
             json_append(rows, members_row(members, member->name));
     }
     return rows;
@@ -651,7 +518,7 @@ Json *members_list(Members *members)
         for (guint i = 0; i < members->all->len; i++) {
             Member *member = g_ptr_array_index(members->all, i);
             Json *row;
-            if (is_self(members, member) != (pass == 0))
+            if (members_is_self(members, member) != (pass == 0))
                 continue;
             row = set_known(members, member, json_object());
             json_set_bool(row, "authority", g_strcmp0(member->name, members->authority) == 0);
@@ -665,7 +532,7 @@ void members_each(Members *members, void (*each)(const char *name, gpointer user
 {
     for (guint i = 0; i < members->all->len; i++) {
         Member *member = g_ptr_array_index(members->all, i);
-        if (member->state != LEFT && !is_self(members, member))
+        if (member->state != MEMBER_LEFT && !members_is_self(members, member))
             each(member->name, user);
     }
 }

@@ -16,7 +16,7 @@ enum { PLAIN_BUFFER = 1024 * 1024 };
 
 /* After how long without a sign of life a connection is given up. Bulk may be kept waiting longer
  * by a destination that does not read, and a full window counts as no sign. */
-enum { DEAD_MS = 10000, DEAD_BULK_MS = 60000 };
+enum { DEAD_MS = 10000, DEAD_BULK_MS = 30000 };
 
 void tls_block_signals(void)
 {

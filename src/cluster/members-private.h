@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* members-private.h - what members.c and members-watch.c share; others include members.h */
+#pragma once
+
+#include "members.h"
+
+typedef enum {
+    MEMBER_PENDING,
+    MEMBER_ALIVE,
+    MEMBER_FAILED,
+    MEMBER_LEFT,
+    MEMBER_STATES
+} MemberState;
+
+typedef struct {
+    char *name, *address, *serial;
+    guint port;
+    MemberState state;
+    gint64 last_seen; /* seconds since the epoch; 0: never */
+    Json *info;       /* its last answer to node.info, or NULL */
+    guint misses;
+    gboolean asked;    /* a question is open */
+    gboolean answered; /* since the last round */
+} Member;
+
+struct Members {
+    int references; /* the owner's, and one of each open question */
+    gboolean stopped;
+    char *file, *self, *authority;
+    gboolean fixed;
+    gint64 version;
+    GPtrArray *all; /* of Member */
+    Peers *peers;
+    GSource *timer;
+    guint period_ms, round;
+    MembersChanged changed;
+    gpointer user;
+};
+
+/* The member of this name, or NULL. */
+Member *members_find(Members *members, const char *name);
+
+gboolean members_is_self(Members *members, const Member *member);
+
+/* Writes members.json after a change that lasts; says so if that cannot be. */
+void members_keep(Members *members);
+
+/* Calls back that something about this one has changed. */
+void members_tell(Members *members, const char *name);
+
+/* Tells peers where this member is, or that it is none. */
+void members_tell_peers(Members *members, const Member *member);
+
+/* Gives back a reference. */
+void members_unref(Members *members);
