@@ -105,7 +105,7 @@ int mounts_home(int fuse, uint32_t root_dev, bool read_only)
     /* The home's file systems keep their device numbers (docs/kernel.md). nosuid: who is root here is not root at home. */
     snprintf(options, sizeof options, "fd=%d,rootmode=40755,user_id=0,group_id=0,allow_other,auto_submounts,"
              "server_dev=%" PRIu32, fuse, root_dev);
-    return mount("home", JOB_ROOT, "fuse.sojourn", MS_NOSUID | MS_NODEV | (read_only ? MS_RDONLY : 0), options);
+    return mount("home:/", JOB_ROOT, "fuse.sojourn", MS_NOSUID | MS_NODEV | (read_only ? MS_RDONLY : 0), options);
 }
 
 int mounts_enter(void)
