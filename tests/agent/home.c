@@ -188,8 +188,7 @@ static gboolean on_socket(int fd, GIOCondition condition, gpointer user)
     if (size <= 0 && errno != EAGAIN) {
         home->socket_in = 0;
         step(home, "QEMU has closed the link");
-        if (!home->over)
-            finish(home, 256 + 1);
+        finish(home, home->over ? home->status : 1 << 8);
         return G_SOURCE_REMOVE;
     }
     if (break_ms && home->next_break_us && g_get_monotonic_time() >= home->next_break_us)
