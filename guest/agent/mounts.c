@@ -100,12 +100,19 @@ void mounts_prepare(void)
 
 int mounts_home(int fuse, uint32_t root_dev, bool read_only)
 {
+    /* nosuid: who is root here is not root at home. */
+    unsigned long flags = MS_NOSUID | MS_NODEV | (read_only ? MS_RDONLY : 0);
     char options[150];
+    int plain = snprintf(options, sizeof options, "fd=%d,rootmode=40755,user_id=0,group_id=0,allow_other", fuse);
 
-    /* The home's file systems keep their device numbers (docs/kernel.md). nosuid: who is root here is not root at home. */
-    snprintf(options, sizeof options, "fd=%d,rootmode=40755,user_id=0,group_id=0,allow_other,auto_submounts,"
-             "server_dev=%" PRIu32, fuse, root_dev);
-    return mount("home:/", JOB_ROOT, "fuse.sojourn", MS_NOSUID | MS_NODEV | (read_only ? MS_RDONLY : 0), options);
+    /* The home's file systems keep their device numbers (docs/kernel.md), if the kernel can do that. */
+    snprintf(options + plain, sizeof options - (size_t)plain, ",auto_submounts,server_dev=%" PRIu32, root_dev);
+    if (mount("home:/", JOB_ROOT, "fuse.sojourn", flags, options) == 0)
+        return 0;
+    if (errno != EINVAL)
+        return -1;
+    options[plain] = 0;
+    return mount("home:/", JOB_ROOT, "fuse.sojourn", flags, options);
 }
 
 int mounts_enter(void)

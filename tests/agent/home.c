@@ -22,6 +22,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -327,6 +328,16 @@ static void fill_modes(WireStart *start)
     start->winsize = (WireWinsize) { 24, 80, 0, 0 };
 }
 
+/* As the kernel's new_encode_dev does. */
+static guint32 encoded_device(const char *path)
+{
+    struct stat status;
+
+    if (stat(path, &status) < 0)
+        g_error("%s: %s", path, strerror(errno));
+    return (minor(status.st_dev) & 0xff) | major(status.st_dev) << 8 | (minor(status.st_dev) & ~0xffu) << 12;
+}
+
 static void send_start(Home *home)
 {
     g_auto(GStrv) environment = g_get_environ();
@@ -362,6 +373,7 @@ static void send_start(Home *home)
     start->stdio[1] = start->stdio[2] = kind;
     start->merged = merged;
     start->realtime_ns = (guint64)g_get_real_time() * 1000;
+    start->root_dev = encoded_device(root ? root : "/");
     start->flags = linger ? WIRE_LINGER : 0;
     send_message(home, LINK_BULK, &message);
     step(home, "START");
@@ -554,7 +566,7 @@ static void start_qemu(Home *home, const char *socket_path)
         g_ptr_array_add(words, g_strdup(qemu_more[i]));
     g_ptr_array_add(words, NULL);
     if (!g_spawn_async_with_fds(NULL, (char **)words->pdata, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD, NULL,
-            NULL, &home->qemu, -1, trial ? 1 : 2, 2, &error))
+            NULL, &home->qemu, -1, 2, 2, &error))
         g_error("%s", error->message);
 }
 

@@ -1,0 +1,5 @@
+# The agent in a bare QEMU, with a home that is a test program: skipped where there is no image
+check_PROGRAMS += tests/agent/home
+tests_agent_home_SOURCES = tests/agent/home.c
+tests_agent_home_CFLAGS = $(AM_CFLAGS) $(FUSE_CFLAGS)
+tests_agent_home_LDADD = libdeputy.a $(COMMON_LIBS) $(FUSE_LIBS)
