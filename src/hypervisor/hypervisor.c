@@ -26,7 +26,8 @@
 #define RETRY_MIN 20 /* ms */
 #define RETRY_MAX 500
 #define TRIM_EVERY 5 /* s */
-#define LOG_MAX (1 << 20) /* bytes; a longer console, or log of QEMU's, is cut to nothing */
+#define GUEST_LOG_MAX (1 << 20) /* bytes; a longer console, or log of QEMU's, is cut to nothing */
+#define OWN_LOG_MAX (16 << 20) /* and those of sojournd and libvirtd */
 
 struct Hypervisor {
     gint refs;
@@ -150,7 +151,7 @@ static MigrationSeen *note_migration(Hypervisor *hv, const char *id)
 
 /* Logs of guests: a hostile one must not fill the disk, a dead one leaves only what is of use. */
 
-static void trim_dir(const char *dir, const char *suffix)
+static void trim_dir(const char *dir, const char *suffix, goffset max)
 {
     g_autoptr(GDir) list = g_dir_open(dir, 0, NULL);
     const char *name;
@@ -160,7 +161,7 @@ static void trim_dir(const char *dir, const char *suffix)
         struct stat st;
 
         if (g_str_has_suffix(name, suffix) && lstat(path, &st) == 0 && S_ISREG(st.st_mode) &&
-            st.st_size > LOG_MAX && truncate(path, 0) < 0)
+            st.st_size > max && truncate(path, 0) < 0)
             log_warning("cannot cut the log %s", path);
     }
 }
@@ -180,8 +181,9 @@ static gboolean on_trim(gpointer user)
     Hypervisor *hv = user;
     g_autofree char *consoles = console_dir(hv->conf), *qemus = qemu_log_dir(hv->conf);
 
-    trim_dir(consoles, ".console");
-    trim_dir(qemus, ".log");
+    trim_dir(consoles, ".console", GUEST_LOG_MAX);
+    trim_dir(qemus, ".log", GUEST_LOG_MAX);
+    trim_dir(consoles, ".log", OWN_LOG_MAX);
     return G_SOURCE_CONTINUE;
 }
 

@@ -172,17 +172,26 @@ static gboolean runs_with(pid_t pid, const char *text)
            memmem(words, length, text, strlen(text));
 }
 
+/* Sends a signal to each QEMU of this node whose command line names a file of libvirt's that begins
+ * so, also to those of an earlier supervisor; returns how many there are. */
+static guint signal_qemus(const char *begin, int number)
+{
+    g_autofree char *mark = g_build_filename(run_dir, "lv/libvirt/qemu/lib", begin, NULL);
+    g_autoptr(GDir) list = g_dir_open("/proc", 0, NULL);
+    const char *name;
+    guint count = 0;
+
+    while (list && (name = g_dir_read_name(list)))
+        if (g_ascii_isdigit(*name) && runs_with(atoi(name), mark))
+            count += kill(atoi(name), number) == 0;
+    return count;
+}
+
 /* A libvirtd that is killed while it asks QEMU what it can do leaves that QEMU, which would wait
  * for ever. */
 static void end_probes(void)
 {
-    g_autofree char *mark = g_build_filename(run_dir, "lv/libvirt/qemu/lib/qmp-", NULL);
-    g_autoptr(GDir) list = g_dir_open("/proc", 0, NULL);
-    const char *name;
-
-    while (list && (name = g_dir_read_name(list)))
-        if (g_ascii_isdigit(*name) && runs_with(atoi(name), mark))
-            kill(atoi(name), SIGKILL);
+    signal_qemus("qmp-", SIGKILL);
 }
 
 /* The child's side of fork. */
@@ -261,40 +270,33 @@ static void end_process(pid_t pid)
     }
 }
 
-/* libvirtd has ended before: what it remembers of a guest would stay. */
-static void forget_guest(const char *dir, const char *name)
-{
-    static const char *const kinds[] = {"pid", "xml"};
-
-    for (guint i = 0; i < G_N_ELEMENTS(kinds); i++) {
-        g_autofree char *path = g_strdup_printf("%s/%s.%s", dir, name, kinds[i]);
-        unlink(path);
-    }
-}
-
-/* libvirt writes a pid file for each QEMU; also for those that an earlier supervisor has left. */
-static void end_guests(void)
+/* libvirtd has ended before: what it remembers of its guests would stay. */
+static void forget_guests(void)
 {
     g_autofree char *dir = g_build_filename(run_dir, "lv/libvirt/qemu/run", NULL);
     g_autoptr(GDir) list = g_dir_open(dir, 0, NULL);
     const char *file;
 
     while (list && (file = g_dir_read_name(list))) {
-        g_autofree char *path = g_build_filename(dir, file, NULL), *text = NULL;
-        g_autofree char *name = g_strndup(file, strcspn(file, ".")),
-                        *guest = g_strconcat("guest=", name, NULL);
-        pid_t pid = 0;
-
-        if (g_str_has_prefix(file, "sojourn-") && g_str_has_suffix(file, ".pid") &&
-            g_file_get_contents(path, &text, NULL, NULL))
-            pid = atoi(text);
-        if (pid > 1 &&
-            runs_with(pid,
-                      guest)) /* the file may be older than the process that has its number now */
-            end_process(pid);
-        if (pid > 1)
-            forget_guest(dir, name);
+        g_autofree char *path = g_build_filename(dir, file, NULL);
+        if (g_str_has_prefix(file, "sojourn-"))
+            unlink(path);
     }
+}
+
+/* Until there is none, also of those that are only just being started. */
+static void end_guests(void)
+{
+    for (int tried = 0; tried < PATIENCE / 50; tried++) {
+        guint count = signal_qemus("domain-", tried < PATIENCE / 100 ? SIGTERM : SIGKILL);
+
+        while (waitpid(-1, NULL, WNOHANG) > 0)
+            ;
+        if (!count && tried > 1)
+            break;
+        g_usleep(50000);
+    }
+    forget_guests();
 }
 
 static gboolean has_guests(const char *status)
