@@ -182,14 +182,12 @@ static gpointer *ticket_new(Arrival *a)
     return ticket;
 }
 
-static VerdictCommit commit_meaning(const GError *error)
+/* Only the deputy's own word counts as a refusal: an error may hide that an earlier question was answered with yes. */
+static VerdictCommit commit_meaning(Json *result, const GError *error)
 {
-    if (!error)
-        return VERDICT_COMMIT_TAKEN;
-    if (g_error_matches(error, SJ_ERROR, SJ_ERROR_GONE) || g_error_matches(error, SJ_ERROR, SJ_ERROR_TIMEOUT) ||
-        g_error_matches(error, SJ_ERROR, SJ_ERROR_BUSY))
+    if (error)
         return VERDICT_COMMIT_SILENT;
-    return VERDICT_COMMIT_REFUSED;
+    return json_has(result, "refused") ? VERDICT_COMMIT_REFUSED : VERDICT_COMMIT_TAKEN;
 }
 
 static void commit_answered(const char *home, Json *result, const GError *error, gpointer user)
@@ -200,13 +198,14 @@ static void commit_answered(const char *home, Json *result, const GError *error,
     g_free(user);
     if (!a)
         return;
-    switch (verdict_destination(commit_meaning(error))) {
+    switch (verdict_destination(commit_meaning(result, error))) {
     case VERDICT_RESUME:
         a->committed = TRUE;
         guest_resume(a->node->hv, a->job, resumed, ticket_new(a));
         break;
     case VERDICT_DESTROY:
-        log_warning("job %s: COMMIT of epoch %" G_GUINT64_FORMAT " was refused: %s", a->job, a->epoch, error->message);
+        log_warning("job %s: COMMIT of epoch %" G_GUINT64_FORMAT " was refused: %s", a->job, a->epoch,
+                    json_get_string(result, "refused", ""));
         guest_destroy(a->node->hv, a->job, refused, ticket_new(a));
         break;
     default:

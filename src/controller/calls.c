@@ -108,9 +108,20 @@ static void job_destroy(Node *node, const char *from, Json *params, RpcCall *cal
     guest_destroy(node->hv, hosted->id, answer_finish, call);
 }
 
-static void job_suspend(Node *node, const char *from, Json *params, RpcCall *call)
+/* Not while a migration is at work on it: libvirt would do it in the middle, or when that is over. */
+static Hosted *idle_of(Node *node, const char *from, Json *params, RpcCall *call)
 {
     Hosted *hosted = hosted_of(node, from, params, call);
+
+    if (!hosted || !hosted->busy)
+        return hosted;
+    rpc_fail_new(call, SJ_ERROR_BUSY, "Job %s is being migrated; try again when that is done", hosted->id);
+    return NULL;
+}
+
+static void job_suspend(Node *node, const char *from, Json *params, RpcCall *call)
+{
+    Hosted *hosted = idle_of(node, from, params, call);
 
     if (!hosted)
         return;
@@ -120,7 +131,7 @@ static void job_suspend(Node *node, const char *from, Json *params, RpcCall *cal
 
 static void job_resume(Node *node, const char *from, Json *params, RpcCall *call)
 {
-    Hosted *hosted = hosted_of(node, from, params, call);
+    Hosted *hosted = idle_of(node, from, params, call);
 
     if (!hosted)
         return;

@@ -21,6 +21,7 @@ typedef struct {
     Node *node;
     RpcCall *call;
     char *id, *job, *home, *to, *token;
+    guint64 epoch;                 /* of the guest here */
     char *gate_path, *stream_path;
     int gate_listener, stream_listener;
     guint gate_watch, stream_watch;
@@ -103,13 +104,12 @@ static void settle_answered(const char *home, Json *result, const GError *error,
     Node *node = ticket[0];
     g_autofree char *id = ticket[1];
     Departure *d = g_hash_table_lookup(node->departures, id);
-    Hosted *hosted = d ? hosted_find(node, d->job) : NULL;
     VerdictTruth truth = {.home = error ? VERDICT_HOME_SILENT
                                   : json_get_bool(result, "known", FALSE) ? VERDICT_HOME_KNOWS : VERDICT_HOME_NO_JOB,
                           .node = json_get_string(result, "node", ""),
                           .epoch = json_get_int(result, "epoch", 0),
                           .expected_epoch = json_get_int(result, "expected_epoch", 0)};
-    VerdictHere here = {node_name(node), GUEST_PAUSED, TRUE, FALSE, hosted ? hosted->epoch : 0};
+    VerdictHere here = {node_name(node), GUEST_PAUSED, TRUE, FALSE, d ? d->epoch : 0};
     Verdict verdict;
 
     g_free(ticket);
@@ -315,13 +315,13 @@ void departure_run(Node *node, const char *home, Json *params, RpcCall *call)
         rpc_fail_new(call, SJ_ERROR_NOT_FOUND, "%s has no guest of job %s of %s", node_name(node), job, home);
         return;
     }
-    if (hosted->busy || !g_uuid_string_is_valid(id) || g_hash_table_contains(node->departures, id)) {
+    if (hosted->busy || hosted->ordered || !g_uuid_string_is_valid(id) || g_hash_table_contains(node->departures, id)) {
         rpc_fail_new(call, SJ_ERROR_BUSY, "A migration of job %s is under way on %s already", job, node_name(node));
         return;
     }
     d = g_new0(Departure, 1);
     *d = (Departure){.node = node, .call = call, .id = g_strdup(id), .job = g_strdup(job), .home = g_strdup(home),
-                     .to = g_strdup(json_get_string(params, "to", "")),
+                     .to = g_strdup(json_get_string(params, "to", "")), .epoch = hosted->epoch,
                      .token = g_strdup(json_get_string(params, "token", "")), .gate_fd = -1, .stream_fd = -1};
     d->gate_path = g_strdup_printf("%s/ch/g.%.13s", node->conf->run_dir, id);
     d->stream_path = g_strdup_printf("%s/ch/s.%.13s", node->conf->run_dir, id);

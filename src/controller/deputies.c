@@ -317,6 +317,20 @@ static void truth_settled(Rpc *rpc, Json *result, int fd, const GError *error, g
     truth_ask(user); /* aborted or committed: deputy.truth says which */
 }
 
+/* Not what this controller remembers: its predecessor may have begun it. */
+static void truth_expected(Rpc *rpc, Json *result, int fd, const GError *error, gpointer user)
+{
+    const char *migration = json_get_string(result, "migration", "");
+
+    if (fd >= 0)
+        close(fd);
+    if (!error && *migration)
+        rpc_call(rpc, "deputy.abort", json_set_string(json_object(), "migration", migration), -1, 5000, truth_settled,
+                 user);
+    else
+        truth_ask(user);
+}
+
 void deputies_truth(Node *node, Json *params, RpcCall *call)
 {
     const char *id = json_get_string(params, "job", "");
@@ -330,9 +344,8 @@ void deputies_truth(Node *node, Json *params, RpcCall *call)
     }
     truth = g_new0(Truth, 1);
     *truth = (Truth){node, g_strdup(id), call};
-    if (job && job->deputy && job->migration && json_get_bool(params, "settle", FALSE))
-        rpc_call(job->deputy, "deputy.abort", json_set_string(json_object(), "migration", job->migration), -1, 5000,
-                 truth_settled, truth);
+    if (job && job->deputy && json_get_bool(params, "settle", FALSE))
+        rpc_call(job->deputy, "deputy.truth", NULL, -1, 5000, truth_expected, truth);
     else
         truth_ask(truth);
 }

@@ -320,6 +320,19 @@ static gboolean hosted_ask_again(gpointer user)
 
 static void hosted_ask(Hosted *hosted, gboolean settle);
 
+static void hosted_ordered(GObject *source, GAsyncResult *result, gpointer user)
+{
+    Ticket *ticket = user;
+    Hosted *hosted = ticket_hosted(ticket);
+    g_autoptr(GError) error = NULL;
+
+    if (!guest_finish(result, &error))
+        log_debug("job %s: %s", ticket->id, error->message);
+    if (hosted)
+        hosted->ordered = FALSE;
+    ticket_free(ticket);
+}
+
 static void hosted_obey(Hosted *hosted, Verdict verdict, const VerdictTruth *truth)
 {
     Node *node = hosted->owner;
@@ -327,17 +340,18 @@ static void hosted_obey(Hosted *hosted, Verdict verdict, const VerdictTruth *tru
     if (verdict != VERDICT_LEAVE)
         log_info("job %s: guest of epoch %" G_GUINT64_FORMAT " in doubt: %s", hosted->id, hosted->epoch,
                  verdict_name(verdict));
+    hosted->ordered |= verdict == VERDICT_RESUME || verdict == VERDICT_SUSPEND || verdict == VERDICT_DESTROY;
     switch (verdict) {
     case VERDICT_RESUME:
-        guest_resume(node->hv, hosted->id, NULL, NULL);
+        guest_resume(node->hv, hosted->id, hosted_ordered, ticket_new(hosted));
         hosted_link(hosted);
         break;
     case VERDICT_SUSPEND:
-        guest_suspend(node->hv, hosted->id, NULL, NULL);
+        guest_suspend(node->hv, hosted->id, hosted_ordered, ticket_new(hosted));
         break;
     case VERDICT_DESTROY:
         hosted_unlink(hosted);
-        guest_destroy(node->hv, hosted->id, NULL, NULL);
+        guest_destroy(node->hv, hosted->id, hosted_ordered, ticket_new(hosted));
         break;
     case VERDICT_SETTLE:
         hosted_ask(hosted, TRUE);

@@ -24,6 +24,7 @@ typedef struct {
     char *channel_path;
     GuestState state;
     gboolean busy;          /* a migration from or to here is at work on it: hands off */
+    gboolean ordered;       /* libvirt is resuming, suspending or destroying it on our order: it may not leave meanwhile */
     gboolean held;          /* to stay paused: on the user's word or as an orphan */
     gboolean orphan;        /* held because home is silent */
     gboolean wanted;        /* its link should be up */

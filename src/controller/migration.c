@@ -89,6 +89,8 @@ static void migration_succeeded(Migration *m)
     migration_end(m);
 }
 
+static void migration_give_up(Migration *m, const GError *error);
+
 static void abort_answered(Rpc *rpc, Json *result, int fd, const GError *error, gpointer user)
 {
     Migration *m = user;
@@ -97,6 +99,10 @@ static void abort_answered(Rpc *rpc, Json *result, int fd, const GError *error, 
         close(fd);
     if (g_error_matches(error, SJ_ERROR, SJ_ERROR_COMMITTED)) {
         migration_succeeded(m);
+        return;
+    }
+    if (g_error_matches(error, SJ_ERROR, SJ_ERROR_TIMEOUT)) { /* a COMMIT may be before it in the deputy's queue */
+        migration_give_up(m, NULL);
         return;
     }
     cluster_call(m->node->cluster, m->to, "migration.cancel", migration_params(m), 10000, NULL, NULL);
@@ -281,7 +287,9 @@ static void commit_answered(Rpc *rpc, Json *result, int fd, const GError *error,
 
     if (fd >= 0)
         close(fd);
-    if (error) {
+    if (g_error_matches(error, SJ_ERROR, SJ_ERROR_DENIED)) {
+        rpc_reply(commit->call, json_set_string(json_object(), "refused", error->message));
+    } else if (error) {
         rpc_fail(commit->call, error);
     } else {
         if (job) {
@@ -303,9 +311,13 @@ void migration_commit(Node *node, const char *from, Json *params, RpcCall *call)
     Commit *commit;
 
     if (!job || !job->deputy) {
+        gboolean soon = g_get_monotonic_time() - node->started_us < 15 * G_USEC_PER_SEC;
+
         json_unref(question);
-        rpc_fail_new(call, (g_get_monotonic_time() - node->started_us) < 15 * G_USEC_PER_SEC ? SJ_ERROR_BUSY : SJ_ERROR_NOT_FOUND,
-                     "There is no such job on %s", node_name(node));
+        if (soon)
+            rpc_fail_new(call, SJ_ERROR_BUSY, "%s waits for its deputies", node_name(node));
+        else
+            rpc_reply(call, json_set_string(json_object(), "refused", "there is no such job"));
         return;
     }
     commit = g_new0(Commit, 1);
