@@ -55,6 +55,7 @@ void guest_destroy(Hypervisor *hv, const char *id, GAsyncReadyCallback callback,
  * FALSE where there is no such guest. */
 gboolean guest_kill(Hypervisor *hv, const char *id);
 
+/* Both are done at once where the guest is so already. */
 void guest_suspend(Hypervisor *hv, const char *id, GAsyncReadyCallback callback, gpointer user);
 void guest_resume(Hypervisor *hv, const char *id, GAsyncReadyCallback callback, gpointer user);
 

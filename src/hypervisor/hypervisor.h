@@ -38,7 +38,7 @@ typedef struct {
 
 /* Connects to conf's private libvirtd, and again whenever it is lost, until hypervisor_free. To be
  * called once, before threads are started (it sets LIBVIRT_AUTOSTART in the environment and
- * libvirt's event loop). conf must outlive it. */
+ * libvirt's event loop, and ignores SIGPIPE). conf must outlive it. */
 Hypervisor *hypervisor_new(const Conf *conf, const HypervisorEvents *events, gpointer user);
 
 /* Lets go of libvirtd; guests go on. Operations under way end with SJ_ERROR_GONE or their result.

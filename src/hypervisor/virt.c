@@ -14,6 +14,7 @@
 #include <libvirt-glib/libvirt-glib.h>
 #include <libvirt/libvirt.h>
 #include <libvirt/virterror.h>
+#include <signal.h>
 #include <string.h>
 
 /* Outlives the connection as long as libvirt may still call back. */
@@ -41,6 +42,7 @@ static void be_silent(void *user, virErrorPtr error)
 void virt_init(void)
 {
     g_setenv("LIBVIRT_AUTOSTART", "0", TRUE);
+    signal(SIGPIPE, SIG_IGN); /* libvirt's client writes to a daemon that may be dead */
     virSetErrorFunc(NULL, be_silent);
     gvir_event_register();
     virInitialize();
@@ -265,11 +267,26 @@ gboolean virt_suspend(Virt *virt, const char *id, GError **error)
     return domain && (virDomainSuspend(domain) == 0 || fail(error, "cannot suspend the guest"));
 }
 
+static gboolean is_running(virDomainPtr domain)
+{
+    int state;
+
+    return virDomainGetState(domain, &state, NULL, 0) == 0 &&
+           (state == VIR_DOMAIN_RUNNING || state == VIR_DOMAIN_BLOCKED);
+}
+
+/* libvirt refuses to resume what runs; but an order that is repeated must not be an error. */
 gboolean virt_resume(Virt *virt, const char *id, GError **error)
 {
+    g_autoptr(GError) why = NULL;
     g_autoptr(Domain) domain = find(virt, id, error);
 
-    return domain && (virDomainResume(domain) == 0 || fail(error, "cannot resume the guest"));
+    if (!domain)
+        return FALSE;
+    if (virDomainResume(domain) == 0 || fail(&why, "cannot resume the guest") || is_running(domain))
+        return TRUE;
+    g_propagate_error(error, g_steal_pointer(&why));
+    return FALSE;
 }
 
 gboolean virt_set_metadata(Virt *virt, const char *id, const char *xml, GError **error)

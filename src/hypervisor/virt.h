@@ -13,7 +13,8 @@
 
 typedef struct Virt Virt; /* a connection to a libvirtd or a gate */
 
-/* Binds libvirt to GLib's main loop and forbids it to start daemons; once, before threads. */
+/* Binds libvirt to GLib's main loop, forbids it to start daemons, ignores SIGPIPE; once, before
+ * there are threads. */
 void virt_init(void);
 
 /* Opens a connection to the socket. */

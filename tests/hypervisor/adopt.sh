@@ -37,8 +37,10 @@ node_start n1
 expect_guest "stopped and started" 8 '{"name":"<other> & more"}'
 
 hv n1 suspend $id | grep -q '^done' || fail "it cannot be suspended"
+hv n1 suspend $id | grep -q '^done' || fail "suspending it again is an error"
 [ "$(state_of n1 $id)" = paused ] || fail "it is not paused"
 hv n1 resume $id | grep -q '^done' || fail "it cannot be resumed"
+hv n1 resume $id | grep -q '^done' || fail "resuming it again is an error"
 [ "$(state_of n1 $id)" = running ] || fail "it does not run"
 hv n1 usage $id | grep -q "known=1 pid=$q cpu_ns=[1-9]" || fail "its usage is not known"
 

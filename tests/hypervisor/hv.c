@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 static GMainLoop *loop;
+static GCancellable *cancellable;
 static const Conf *settings;
 static char **words;
 static int status;
@@ -81,7 +82,7 @@ static void on_migrated(GObject *source, GAsyncResult *result, gpointer user)
     finish(error);
 }
 
-static gboolean on_abort(gpointer cancellable)
+static gboolean on_abort(gpointer user)
 {
     g_cancellable_cancel(cancellable);
     return G_SOURCE_REMOVE;
@@ -92,12 +93,11 @@ static void migrate(Hypervisor *hv)
     g_autofree char *xml = NULL;
     GuestMigration migration = {
         .gate_socket = words[2], .stream_path = words[3], .progress = on_progress};
-    GCancellable *cancellable = g_cancellable_new();
 
     if (g_file_get_contents(words[4], &xml, NULL, NULL))
         migration.destination_xml = xml;
     if (words[5])
-        g_timeout_add(atoi(words[5]), on_abort, cancellable);
+        g_timeout_add(atoi(words[5]), on_abort, NULL);
     if (words[5] && words[6])
         migration.bandwidth_mib = atoi(words[6]);
     guest_migrate(hv, words[1], &migration, cancellable, on_migrated, NULL);
@@ -235,6 +235,7 @@ int main(int argc, char **argv)
     settings = conf;
     words = argv + 1;
     loop = g_main_loop_new(NULL, FALSE);
+    cancellable = g_cancellable_new();
     if (argc > 1 && g_str_equal(argv[1], "xml")) {
         start(NULL);
         return 0;
@@ -252,5 +253,6 @@ int main(int argc, char **argv)
     if (hv)
         hypervisor_free(hv);
     g_main_loop_unref(loop);
+    g_object_unref(cancellable);
     return status;
 }

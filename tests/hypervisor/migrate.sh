@@ -18,6 +18,9 @@ go() {
     sed -n 's/^migrated/# migrated/p' "$w/out"
 }
 
+runs() { [ "$(state_of "$1" $id)" = running ]; }
+absent() { [ -z "$(state_of "$1" $id)" ]; }
+
 from=n1 to=n2 i=1
 while [ "$i" -le "$count" ]; do
     i=$((i + 1))
@@ -41,6 +44,21 @@ grep -q '^progress [1-9][0-9]* [1-9]' "$w/out" || fail "no progress: $(cat "$w/o
 grep -q '^migrated total_ms=[1-9].*state=running' "$w/out" || fail "aborted: $(cat "$w/out")"
 [ "$(state_of $from $id)" = running ] || fail "after the abort it does not run"
 [ -z "$(state_of $to $id)" ] || fail "after the abort something is left at $to"
+
+# a libvirtd dies in the middle: the call ends, nobody is lost, and the guest runs in the end
+for victim in $to $from; do
+    go $from $to 90 60000 2 &
+    call=$!
+    sleep 1.5
+    kill -9 "$(pid_of $victim libvirtd)"
+    wait_until 15 dead $call || fail "the call hangs after the death of $victim's libvirtd"
+    wait $call || true
+    grep -q '^failed' "$w/out" || fail "it succeeded: $(cat "$w/out")"
+    sed -n 's/^failed/# failed/p' "$w/out"
+    wait_until 10 test -S "$w/$victim/r/lv/libvirt-sock"
+    wait_until 10 runs $from || fail "it does not run after the death of $victim's libvirtd"
+    wait_until 10 absent $to || fail "something is left at $to"
+done
 
 # and after all that it can still be migrated
 go $from $to 91
