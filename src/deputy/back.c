@@ -139,9 +139,10 @@ static gboolean set_up(Back *back, GError **error)
 int back_run(const BackSetup *setup)
 {
     g_autoptr(GError) error = NULL;
-    Back back = { .setup = setup, .status = -1, .loop = g_main_loop_new(NULL, FALSE) };
+    Back back = { .setup = setup, .status = -1 };
 
-    leave_the_front(setup);
+    leave_the_front(setup); /* before GLib opens descriptors of its own */
+    back.loop = g_main_loop_new(NULL, FALSE);
     open_front(&back);
     for (int channel = 0; channel < LINK_CHANNELS; channel++)
         g_queue_init(&back.to_guest[channel]);
