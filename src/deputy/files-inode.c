@@ -71,7 +71,8 @@ static guint64 stx_dev(const struct statx *stx)
 
 static gint64 stx_ns(const struct statx_timestamp *t)
 {
-    return t->tv_sec * G_GINT64_CONSTANT(1000000000) + t->tv_nsec;
+    /* unsigned, because some file systems have times that do not fit; they are only compared */
+    return (gint64)((guint64)t->tv_sec * 1000000000 + t->tv_nsec);
 }
 
 static gint64 stx_birth(const struct statx *stx)

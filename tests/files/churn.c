@@ -6,7 +6,6 @@
  * OTHER_NAME is the same file by another path (natively); after each round it must hold what the
  * model says. Ways: write, pwrite, append, truncate, shared map, fallocate, copy_file_range, open and
  * close, rename. */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>

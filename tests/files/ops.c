@@ -5,7 +5,6 @@
  *
  * Run once natively and once through the file server as the same user; the two outputs must be equal.
  * So nothing is printed that differs between two runs (times, inode numbers). */
-#define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

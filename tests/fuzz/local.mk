@@ -42,3 +42,9 @@ FUZZ_TARGETS += fuzz-preamble
 fuzz_preamble_SOURCES = tests/fuzz/fuzz-preamble.c src/cluster/tls.c src/cluster/tls.h $(FUZZ_DRIVER)
 fuzz_preamble_LDFLAGS = $(FUZZ_LINK)
 fuzz_preamble_LDADD = $(COMMON_LIBS)
+
+FUZZ_TARGETS += fuzz-files
+fuzz_files_SOURCES = tests/fuzz/fuzz-files.c $(FILES_SOURCES) src/common/error.c $(FUZZ_DRIVER)
+fuzz_files_CFLAGS = $(AM_CFLAGS) $(FUSE_CFLAGS)
+fuzz_files_LDFLAGS = $(FUZZ_LINK)
+fuzz_files_LDADD = $(GLIB_LIBS) $(FUSE_LIBS)
