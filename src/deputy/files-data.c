@@ -126,6 +126,8 @@ static int open_inode(Files *files, const FilesNode *node, int flags, struct fus
     if (flags & O_TRUNC) {
         files_inode_own_begin(files->inodes, node->inode, &before);
         files_inode_own_end(files->inodes, node->inode, &stx);
+        if (stx.stx_mode != before.stx_mode)
+            files_forget_attributes(files, node->inode->id);
     }
     out->open_flags = cache_decision(files, node->inode, &stx, flags);
     out->fh = files_handle_add(files, node->inode, fd, home_flags(files, flags));
@@ -331,22 +333,23 @@ static int write_all(int fd, const char *data, size_t size, off_t offset, size_t
 }
 
 /* Stamps around a modification through a handle. */
-static void begin(Files *files, FilesHandle *h)
+static void begin(Files *files, FilesHandle *h, struct statx *before)
 {
-    struct statx stx;
-
-    if (statx(h->fd, "", AT_EMPTY_PATH, FILES_STATX, &stx) < 0)
-        memset(&stx, 0, sizeof(stx));
-    files_inode_own_begin(files->inodes, h->inode, &stx);
+    if (statx(h->fd, "", AT_EMPTY_PATH, FILES_STATX, before) < 0)
+        memset(before, 0, sizeof(*before));
+    files_inode_own_begin(files->inodes, h->inode, before);
 }
 
-static void end(Files *files, FilesHandle *h)
+/* The guest knows that it changed size and times, but not that writing took the set-user-id bit. */
+static void end(Files *files, FilesHandle *h, const struct statx *before)
 {
     struct statx stx;
 
     if (statx(h->fd, "", AT_EMPTY_PATH, FILES_STATX, &stx) < 0)
         memset(&stx, 0, sizeof(stx));
     files_inode_own_end(files->inodes, h->inode, &stx);
+    if (stx.stx_mode != before->stx_mode)
+        files_forget_attributes(files, h->inode->id);
 }
 
 /* A handle that may be written through: 0 or an errno. */
@@ -362,6 +365,7 @@ void files_op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t siz
                     struct fuse_file_info *fi)
 {
     Files *files = files_of(req);
+    struct statx before;
     FilesHandle *handle;
     size_t done = 0;
     int fd, error = get_for_writing(files, fi->fh, ino, &handle);
@@ -371,9 +375,9 @@ void files_op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t siz
     if (!error) {
         int flags = files->cache == FILES_CACHE_WRITEBACK ? fi->flags & ~O_APPEND : fi->flags;
         fd = write_fd(handle, fi->writepage, flags);
-        begin(files, handle);
+        begin(files, handle, &before);
         error = fd < 0 ? EIO : write_all(fd, data, size, offset, &done);
-        end(files, handle);
+        end(files, handle, &before);
     }
     if (error)
         fuse_reply_err(req, error);
@@ -426,13 +430,14 @@ void files_op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, 
                         struct fuse_file_info *fi)
 {
     Files *files = files_of(req);
+    struct statx before;
     FilesHandle *handle;
     int error = get_for_writing(files, fi->fh, ino, &handle);
 
     if (!error) {
-        begin(files, handle);
+        begin(files, handle, &before);
         error = fallocate(handle->fd, mode, offset, length) < 0 ? errno : 0;
-        end(files, handle);
+        end(files, handle, &before);
     }
     fuse_reply_err(req, error);
     if (handle)
@@ -466,15 +471,16 @@ void files_op_copy_file_range(fuse_req_t req, fuse_ino_t ino_in, off_t off_in,
     Files *files = files_of(req);
     FilesHandle *in = files_handle_get(files, fi_in->fh, ino_in), *out;
     int error = get_for_writing(files, fi_out->fh, ino_out, &out);
+    struct statx before;
     ssize_t done = 0;
 
     if (!error && (!in || in->flags & O_DIRECTORY))
         error = EBADF;
     if (!error) {
-        begin(files, out);
+        begin(files, out, &before);
         done = copy_file_range(in->fd, &off_in, out->fd, &off_out, MIN(length, MAX_COPY), flags);
         error = done < 0 ? errno : 0;
-        end(files, out);
+        end(files, out, &before);
     }
     if (error)
         fuse_reply_err(req, error);

@@ -53,3 +53,7 @@ test_files_inode_LDADD = $(GLIB_LIBS)
 UNIT_TESTS += test-files-lock
 test_files_lock_SOURCES = tests/unit/test-files-lock.c src/deputy/files-lock.c src/deputy/files-lock.h
 test_files_lock_LDADD = $(GLIB_LIBS)
+
+UNIT_TESTS += test-files
+test_files_SOURCES = tests/unit/test-files.c
+test_files_LDADD = $(DEPUTY_LIBS) $(COMMON_LIBS)
