@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* verdict.c - what a controller does about a guest when it is not sure whose job it is: pure decisions */
+/* verdict.c - what a controller does about a guest that is in doubt: pure decisions */
 #include "verdict.h"
 
 static const char *const names[] = { "leave", "ask", "settle", "resume", "suspend", "destroy" };
@@ -16,8 +16,9 @@ static gboolean is_effective(const VerdictHere *here, const VerdictTruth *truth)
     return truth->epoch == here->epoch && g_strcmp0(truth->node, here->node) == 0;
 }
 
-/* Ours: it runs, unless it is held. A running one is left alone even if a migration is expected, for that may be about to
- * begin; a paused one may be what a migration cut off has left, and must not go on while a COMMIT could still be taken. */
+/* Ours: it runs, unless it is held. A running one is left alone even if a migration is expected,
+ * for that may be about to begin; a paused one may be what a migration cut off has left, and must
+ * not go on while a COMMIT could still be taken. */
 static Verdict verdict_effective(const VerdictHere *here, const VerdictTruth *truth)
 {
     if (here->guest == GUEST_RUNNING)
@@ -37,7 +38,8 @@ Verdict verdict_host(const VerdictHere *here, const VerdictTruth *truth)
         return VERDICT_DESTROY;
     if (is_effective(here, truth))
         return verdict_effective(here, truth);
-    /* The destination of a migration whose gate is gone: complete or not, only home can say what becomes of it. */
+    /* The destination of a migration whose gate is gone: complete or not, only home can say what
+     * becomes of it. */
     if (truth->expected_epoch != 0 && truth->expected_epoch == here->epoch)
         return VERDICT_SETTLE;
     return VERDICT_DESTROY;

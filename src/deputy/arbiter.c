@@ -48,16 +48,19 @@ guint64 arbiter_next_epoch(const Arbiter *arbiter)
     return arbiter->highest + 1;
 }
 
-ArbiterAnswer arbiter_expect(Arbiter *arbiter, const char *migration, guint64 epoch, const char *node)
+ArbiterAnswer arbiter_expect(Arbiter *arbiter, const char *migration, guint64 epoch,
+                             const char *node)
 {
     if (!name_fits(migration) || !name_fits(node))
         return ARBITER_REFUSED;
     if (is_expected(arbiter, migration)) {
-        gboolean same = arbiter->expected_epoch == epoch && g_str_equal(arbiter->expected_node, node);
+        gboolean same =
+            arbiter->expected_epoch == epoch && g_str_equal(arbiter->expected_node, node);
 
         return same ? ARBITER_ALREADY : ARBITER_REFUSED;
     }
-    if (*arbiter->migration || is_committed(arbiter, migration) || epoch != arbiter_next_epoch(arbiter))
+    if (*arbiter->migration || is_committed(arbiter, migration) ||
+        epoch != arbiter_next_epoch(arbiter))
         return ARBITER_REFUSED;
     name_set(arbiter->migration, migration);
     name_set(arbiter->expected_node, node);
@@ -65,7 +68,8 @@ ArbiterAnswer arbiter_expect(Arbiter *arbiter, const char *migration, guint64 ep
     return ARBITER_OK;
 }
 
-ArbiterAnswer arbiter_commit(Arbiter *arbiter, const char *migration, guint64 epoch, const char *node)
+ArbiterAnswer arbiter_commit(Arbiter *arbiter, const char *migration, guint64 epoch,
+                             const char *node)
 {
     if (!name_fits(migration) || !name_fits(node))
         return ARBITER_REFUSED;

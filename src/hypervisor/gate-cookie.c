@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* gate-cookie.c - libvirt's migration cookies: read from another node, written anew for our libvirt */
+/* gate-cookie.c - libvirt's migration cookies: read from another node, written anew */
 #include "gate-cookie.h"
 
 #include <string.h>
@@ -9,7 +9,15 @@
 #define LIST_MAX 128          /* capabilities, or statistics */
 #define WORD_MAX 64
 
-typedef enum { TAKE_NOTHING, TAKE_NAME, TAKE_UUID, TAKE_HOST, TAKE_HOST_UUID, TAKE_NUMBER, TAKE_LAST } Take;
+typedef enum {
+    TAKE_NOTHING,
+    TAKE_NAME,
+    TAKE_UUID,
+    TAKE_HOST,
+    TAKE_HOST_UUID,
+    TAKE_NUMBER,
+    TAKE_LAST
+} Take;
 
 typedef struct {
     const char *name, *uuid;  /* what they must be */
@@ -26,7 +34,8 @@ typedef struct {
 
 static void refuse(GError **error, const char *what, const char *which)
 {
-    g_set_error(error, SJ_ERROR, SJ_ERROR_PROTOCOL, "the migration cookie has %s '%.80s'", what, which);
+    g_set_error(error, SJ_ERROR, SJ_ERROR_PROTOCOL, "the migration cookie has %s '%.80s'", what,
+                which);
 }
 
 static gboolean is_made_of(const char *word, const char *extra)
@@ -55,12 +64,16 @@ static gboolean is_one_of(const char *word, const char *const *words)
 }
 
 /* An element of the root. */
-static void open_part(Reading *reading, const char *element, const char **names, const char **values, GError **error)
+static void open_part(Reading *reading, const char *element, const char **names,
+                      const char **values, GError **error)
 {
     static const char *const features[] = { "lockstate", "memory-hotplug", "cpu-hotplug", NULL };
     static const char *const left_out[] = { "cpu", "lockstate", NULL };
     static const char *const texts[TAKE_LAST] = {
-        [TAKE_NAME] = "name", [TAKE_UUID] = "uuid", [TAKE_HOST] = "hostname", [TAKE_HOST_UUID] = "hostuuid",
+        [TAKE_NAME] = "name",
+        [TAKE_UUID] = "uuid",
+        [TAKE_HOST] = "hostname",
+        [TAKE_HOST_UUID] = "hostuuid",
     };
     gboolean *list_seen = NULL;
 
@@ -97,9 +110,11 @@ static void open_part(Reading *reading, const char *element, const char **names,
 }
 
 /* An element of a list. */
-static void open_item(Reading *reading, const char *element, const char **names, const char **values, GError **error)
+static void open_item(Reading *reading, const char *element, const char **names,
+                      const char **values, GError **error)
 {
-    const char *name = attribute(names, values, "name"), *automatic = attribute(names, values, "auto");
+    const char *name = attribute(names, values, "name"),
+               *automatic = attribute(names, values, "auto");
 
     if (!reading->list || ++reading->items > LIST_MAX) {
         refuse(error, "an element too many,", element);
@@ -115,8 +130,8 @@ static void open_item(Reading *reading, const char *element, const char **names,
     }
 }
 
-static void on_open(GMarkupParseContext *context, const char *element, const char **names, const char **values,
-                    gpointer user, GError **error)
+static void on_open(GMarkupParseContext *context, const char *element, const char **names,
+                    const char **values, gpointer user, GError **error)
 {
     Reading *reading = user;
 
@@ -177,7 +192,8 @@ static void close_text(Reading *reading, const char *element, GError **error)
     reading->take = TAKE_NOTHING;
 }
 
-static void on_close(GMarkupParseContext *context, const char *element, gpointer user, GError **error)
+static void on_close(GMarkupParseContext *context, const char *element, gpointer user,
+                     GError **error)
 {
     Reading *reading = user;
 
@@ -192,7 +208,8 @@ static void on_close(GMarkupParseContext *context, const char *element, gpointer
     reading->depth--;
 }
 
-static void on_text(GMarkupParseContext *context, const char *text, gsize size, gpointer user, GError **error)
+static void on_text(GMarkupParseContext *context, const char *text, gsize size, gpointer user,
+                    GError **error)
 {
     Reading *reading = user;
 
@@ -201,7 +218,8 @@ static void on_text(GMarkupParseContext *context, const char *text, gsize size, 
 }
 
 /* Comments, declarations, processing instructions, document types. */
-static void on_other(GMarkupParseContext *context, const char *text, gsize size, gpointer user, GError **error)
+static void on_other(GMarkupParseContext *context, const char *text, gsize size, gpointer user,
+                     GError **error)
 {
     g_autofree char *what = g_strndup(text, MIN(size, 40));
 
@@ -229,13 +247,16 @@ static GBytes *write_anew(const Reading *reading)
     GString *out = g_string_new("<qemu-migration>\n");
     gsize size;
 
-    g_string_append_printf(out, "  <name>%s</name>\n  <uuid>%s</uuid>\n", reading->name, reading->uuid);
-    g_string_append_printf(out, "  <hostname>%s</hostname>\n  <hostuuid>%s</hostuuid>\n", reading->host,
-                           reading->host_uuid);
+    g_string_append_printf(out, "  <name>%s</name>\n  <uuid>%s</uuid>\n", reading->name,
+                           reading->uuid);
+    g_string_append_printf(out, "  <hostname>%s</hostname>\n  <hostuuid>%s</hostuuid>\n",
+                           reading->host, reading->host_uuid);
     if (reading->statistics_seen)
-        g_string_append_printf(out, "  <statistics>\n%s  </statistics>\n", reading->statistics->str);
+        g_string_append_printf(out, "  <statistics>\n%s  </statistics>\n",
+                               reading->statistics->str);
     if (reading->capabilities_seen)
-        g_string_append_printf(out, "  <capabilities>\n%s  </capabilities>\n", reading->capabilities->str);
+        g_string_append_printf(out, "  <capabilities>\n%s  </capabilities>\n",
+                               reading->capabilities->str);
     g_string_append(out, "</qemu-migration>\n");
     size = out->len + 1;
     return g_bytes_new_take(g_string_free(out, FALSE), size);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* gate-source.c - the source's end of a migration's libvirt RPC: between our libvirt client and the destination's gate
+/* gate-source.c - the source's end of a migration's libvirt RPC: our client and their gate
  *
- * Calls of our own client are passed on as they are, one at a time (the client waits for each). Of the destination only
- * the answer to the call under way is admitted, and only if it is what a gate would say. Before FINISH3 every fault
- * simply ends the conversation: the client fails, the guest goes on here, the gate has its guest destroyed. From
- * FINISH3 (not cancelled) on a fault is no answer, and is held until the caller has settled.
+ * Calls of our own client are passed on as they are, one at a time (the client waits for each). Of
+ * the destination only the answer to the call under way is admitted, and only if it is what a gate
+ * would say. Before FINISH3 every fault simply ends the conversation: the client fails, the guest
+ * goes on here, the gate has its guest destroyed. From FINISH3 (not cancelled) on a fault is no
+ * answer, and is held until the caller has settled.
  */
 #include "gate-source.h"
 
@@ -27,7 +28,7 @@ struct GateSource {
     gboolean open;                 /* a call waits for its answer ... */
     LvHeader call;                 /* ... this one */
     char *stream_uri;              /* our own, from PREPARE3 */
-    gboolean finishing;            /* FINISH3 that is no cancellation has been passed on, and not answered */
+    gboolean finishing; /* FINISH3 that is no cancellation has been passed on, and not answered */
     gboolean settling;             /* unsure() has been, or is about to be, called */
     gboolean complete;             /* FINISH3 has been answered */
     guint unheard;                 /* pings since the destination's last packet */
@@ -40,7 +41,8 @@ struct GateSource {
     gboolean dead;
 };
 
-static void source_fault(GateSource *gate, gboolean violation, const char *format, ...) G_GNUC_PRINTF(3, 4);
+static void source_fault(GateSource *gate, gboolean violation, const char *format, ...)
+    G_GNUC_PRINTF(3, 4);
 
 static void source_clear(GSource **source)
 {
@@ -149,7 +151,8 @@ static gboolean is_final(const guint8 *body, gsize size)
     return final;
 }
 
-/* Answered here: whether the destination is there is our concern, and libvirt must wait while we settle. */
+/* Answered here: whether the destination is there is our concern, and libvirt must wait while we
+ * settle. */
 static gboolean is_ping(LvConn *conn, const LvHeader *header)
 {
     LvHeader pong = *header;
@@ -162,7 +165,8 @@ static gboolean is_ping(LvConn *conn, const LvHeader *header)
     return TRUE;
 }
 
-static void client_packet(LvConn *conn, const LvHeader *header, const guint8 *body, gsize size, gpointer user)
+static void client_packet(LvConn *conn, const LvHeader *header, const guint8 *body, gsize size,
+                          gpointer user)
 {
     GateSource *gate = user;
     g_autoptr(GByteArray) copy = g_byte_array_new();
@@ -225,7 +229,8 @@ static gboolean admit_cookie(GateSource *gate, LvMigrateAnswer *answer)
     return TRUE;
 }
 
-static void pass_answer(GateSource *gate, const LvHeader *header, const guint8 *body, gsize size, gboolean finish)
+static void pass_answer(GateSource *gate, const LvHeader *header, const guint8 *body, gsize size,
+                        gboolean finish)
 {
     g_autoptr(GByteArray) out = NULL;
     LvMigrateAnswer answer;
@@ -268,7 +273,8 @@ static void pass_short(GateSource *gate, const LvHeader *header, const guint8 *b
     g_autoptr(GByteArray) out = g_byte_array_new();
 
     if (size > 8) {
-        source_fault(gate, TRUE, "an answer of %" G_GSIZE_FORMAT " bytes to procedure %u", size, header->procedure);
+        source_fault(gate, TRUE, "an answer of %" G_GSIZE_FORMAT " bytes to procedure %u", size,
+                     header->procedure);
         return;
     }
     g_byte_array_append(out, body, size);
@@ -278,7 +284,8 @@ static void pass_short(GateSource *gate, const LvHeader *header, const guint8 *b
 static void on_reply(GateSource *gate, const LvHeader *header, const guint8 *body, gsize size)
 {
     if (!gate->open || header->version != LV_VERSION || header->type != LV_REPLY ||
-        header->serial != gate->call.serial || header->procedure != gate->call.procedure || header->status > LV_ERROR)
+        header->serial != gate->call.serial || header->procedure != gate->call.procedure ||
+        header->status > LV_ERROR)
         source_fault(gate, TRUE, "an answer that was not asked for");
     else if (header->status == LV_ERROR)
         pass_error(gate, header, body, size);
@@ -288,7 +295,8 @@ static void on_reply(GateSource *gate, const LvHeader *header, const guint8 *bod
         pass_short(gate, header, body, size);
 }
 
-static void peer_packet(LvConn *conn, const LvHeader *header, const guint8 *body, gsize size, gpointer user)
+static void peer_packet(LvConn *conn, const LvHeader *header, const guint8 *body, gsize size,
+                        gpointer user)
 {
     GateSource *gate = user;
 
@@ -307,8 +315,8 @@ static void peer_closed(LvConn *conn, const char *why, gboolean bad, gpointer us
 static const LvEvents client_events = { client_packet, client_closed };
 static const LvEvents peer_events = { peer_packet, peer_closed };
 
-GateSource *gate_source_new(int client_fd, int peer_fd, const GateSourceConfig *config, const GateSourceEvents *events,
-                            gpointer user)
+GateSource *gate_source_new(int client_fd, int peer_fd, const GateSourceConfig *config,
+                            const GateSourceEvents *events, gpointer user)
 {
     GateSource *gate = g_new0(GateSource, 1);
 
@@ -327,7 +335,9 @@ GateSource *gate_source_new(int client_fd, int peer_fd, const GateSourceConfig *
 /* libvirt looks at the name and the UUID of the answer only to make an object of them. */
 static GByteArray *made_up_success(const GateSource *gate)
 {
-    LvMigrateAnswer answer = { .cookie = g_bytes_new(NULL, 0), .name = g_strdup(gate->name), .id = G_MAXUINT32 };
+    LvMigrateAnswer answer = { .cookie = g_bytes_new(NULL, 0),
+                               .name = g_strdup(gate->name),
+                               .id = G_MAXUINT32 };
     GByteArray *body;
     guint at = 0;
 

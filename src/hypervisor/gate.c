@@ -1,30 +1,36 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* gate.c - the destination's end of a migration's libvirt RPC: admits one reserved job, and nothing else
+/* gate.c - the destination's end of a migration's libvirt RPC: admits one reserved job only
  *
- * Goal. A libvirt connection is code execution as the daemon's user: it names emulators and files. A peer must be
- * able to migrate the one job that was reserved for it, and nothing more.
+ * Goal. A libvirt connection is code execution as the daemon's user: it names emulators and files.
+ * A peer must be able to migrate the one job that was reserved for it, and nothing more.
  *
- * How. There are two conversations and no path for bytes between them. The peer's is decoded here, call by call, by
- * a table of what may come when. What our libvirtd is told is written here: the domain's XML comes from the reservation,
- * the URI is our own, the flags are constants, the cookie is rewritten (gate-cookie.h). Of the peer's words only these
- * have an effect: the cookie's host, capabilities and statistics, and whether FINISH3 is a cancellation.
+ * How. There are two conversations and no path for bytes between them. The peer's is decoded here,
+ * call by call, by a table of what may come when. What our libvirtd is told is written here: the
+ * domain's XML comes from the reservation, the URI is our own, the flags are constants, the cookie
+ * is rewritten (gate-cookie.h). Of the peer's words only these have an effect: the cookie's host,
+ * capabilities and statistics, and whether FINISH3 is a cancellation.
  *
  *      peer (the source's libvirt client)            our libvirtd
  *      AUTH_LIST, CONNECT_OPEN, features             CONNECT_OPEN                    OPENING, READY
  *      PREPARE3(params, cookie)                ~>    PREPARE3(our XML, our URI)      PREPARING
- *      answer(cookie, the peer's own URI)      <~    answer                          COPYING   prepared()
- *      FINISH3(cookie, cancelled)              ~>    FINISH3                         FINISHING
- *                                                    answer: guest there, paused     DECIDING  finished()
- *      answer or error                                                               CLOSING   gate_commit, gate_refuse
+ *      answer(cookie, the peer's own URI)      <~    answer                          COPYING  
+ *      prepared() FINISH3(cookie, cancelled)              ~>    FINISH3                        
+ *      FINISHING
+ *                                                    answer: guest there, paused     DECIDING 
+ *                                                    finished()
+ *      answer or error                                                               CLOSING  
+ *      gate_commit, gate_refuse
  *
- * Invariants. Each of the calls but "features" is taken once, in this order; a call before the answer to the last one
- * is a violation. A violation closes the connection. Until FINISH3 has been passed on, the end of our connection makes
- * our libvirtd destroy the incoming guest, so every way out is safe. Once FINISH3 has succeeded nothing is answered
- * until the commit is decided, not even if the peer leaves.
+ * Invariants. Each of the calls but "features" is taken once, in this order; a call before the
+ * answer to the last one is a violation. A violation closes the connection. Until FINISH3 has been
+ * passed on, the end of our connection makes our libvirtd destroy the incoming guest, so every way
+ * out is safe. Once FINISH3 has succeeded nothing is answered until the commit is decided, not even
+ * if the peer leaves.
  *
- * Limits. Memory: one packet from either side (PACKET_MAX) and its decoded form. Time: see patience().
+ * Limits. Memory: one packet from either side (GATE_PACKET_MAX) and its decoded form. Time: see
+ * patience().
  */
-#include "gate.h"
+#include "gate-private.h"
 
 #include <errno.h>
 #include <string.h>
@@ -33,55 +39,10 @@
 #include <unistd.h>
 
 #include "common/log.h"
-#include "gate-cookie.h"
-#include "libvirt-rpc.h"
 
 #define GREETING_MAX (4u << 10)    /* bytes of a packet before CONNECT_OPEN */
-#define PACKET_MAX (2u << 20)
-#define FEATURES_MAX 16            /* a client of libvirt 9.0 asks about 6 */
-#define URI_MAX 200
 #define OWN_LIBVIRTD_S 120
 #define LINGER_S 2                 /* for the peer to read the last answer and hang up */
-#define FLAGS (LV_MIGRATE_LIVE | LV_MIGRATE_PAUSED)
-
-typedef enum {
-    GATE_GREETING,     /* AUTH_LIST must come */
-    GATE_OPENING,      /* CONNECT_OPEN */
-    GATE_READY,        /* PREPARE3 */
-    GATE_PREPARING,    /* our libvirtd is at it */
-    GATE_COPYING,      /* FINISH3 must come */
-    GATE_FINISHING,    /* our libvirtd is at it */
-    GATE_DECIDING,     /* gate_commit or gate_refuse must come */
-    GATE_CLOSING,      /* the last answer is out */
-    GATE_ENDED
-} GatePhase;
-
-struct Gate {
-    char *name, *uuid, *xml, *incoming_uri;
-    guint silence_s, copy_s;
-    const GateEvents *events;
-    gpointer user;
-
-    GatePhase phase;
-    LvConn *peer, *local;          /* NULL when closed */
-    gboolean local_open;           /* our CONNECT_OPEN has been answered */
-    guint32 serial;                /* of our last call */
-    LvHeader call;                 /* the peer's, that waits for its answer */
-    guint features;
-    char *stream_uri;              /* the peer's own, as it came in PREPARE3 */
-    GByteArray *prepare;           /* waits for local_open */
-    gboolean cancelled;
-    LvMigrateAnswer finish;        /* what our libvirtd said, held back */
-
-    char *reason;
-    gboolean violation;
-    GSource *timer, *quiet, *end;
-    guint busy;                    /* callbacks of the user under way */
-    gboolean dead;
-};
-
-static void gate_end(Gate *gate, gboolean violation, const char *format, ...) G_GNUC_PRINTF(3, 4);
-static void peer_fault(Gate *gate, gboolean violation, const char *format, ...) G_GNUC_PRINTF(3, 4);
 
 static void source_clear(GSource **source)
 {
@@ -114,8 +75,7 @@ static gboolean on_end(gpointer user)
     return G_SOURCE_REMOVE;
 }
 
-/* Closes both sides; ended() comes from the main loop. Only the first reason counts; a format of NULL keeps it. */
-static void gate_end(Gate *gate, gboolean violation, const char *format, ...)
+void gate_end(Gate *gate, gboolean violation, const char *format, ...)
 {
     va_list args;
 
@@ -137,9 +97,7 @@ static void gate_end(Gate *gate, gboolean violation, const char *format, ...)
     g_source_attach(gate->end, g_main_context_get_thread_default());
 }
 
-/* The peer said what it may not say, or is gone. Once FINISH3 has been passed on the decision is not the peer's any more:
- * only its connection ends. */
-static void peer_fault(Gate *gate, gboolean violation, const char *format, ...)
+void gate_peer_fault(Gate *gate, gboolean violation, const char *format, ...)
 {
     g_autofree char *why = NULL;
     va_list args;
@@ -196,7 +154,7 @@ static guint patience(const Gate *gate, GatePhase phase)
     }
 }
 
-static void gate_enter(Gate *gate, GatePhase phase)
+void gate_enter(Gate *gate, GatePhase phase)
 {
     guint seconds = patience(gate, phase);
 
@@ -214,12 +172,11 @@ static gboolean on_quiet(gpointer user)
     Gate *gate = user;
 
     source_clear(&gate->quiet);
-    peer_fault(gate, FALSE, "the source said nothing for %u seconds", gate->silence_s);
+    gate_peer_fault(gate, FALSE, "the source said nothing for %u seconds", gate->silence_s);
     return G_SOURCE_REMOVE;
 }
 
-/* A peer that pings is heard of even during a long copy. */
-static void gate_heard(Gate *gate)
+void gate_heard(Gate *gate)
 {
     source_clear(&gate->quiet);
     gate->quiet = g_timeout_source_new_seconds(gate->silence_s);
@@ -229,7 +186,7 @@ static void gate_heard(Gate *gate)
 
 /* Answers to the peer */
 
-static void answer(Gate *gate, const LvHeader *call, guint32 status, GByteArray *body)
+void gate_answer(Gate *gate, const LvHeader *call, guint32 status, GByteArray *body)
 {
     LvHeader reply = lv_reply_to(call, status);
 
@@ -237,20 +194,10 @@ static void answer(Gate *gate, const LvHeader *call, guint32 status, GByteArray 
         lv_conn_send(gate->peer, &reply, body);
 }
 
-static void answer_u32s(Gate *gate, const LvHeader *call, guint32 first, gint64 second)
-{
-    g_autoptr(GByteArray) body = g_byte_array_new();
-
-    xdr_put_u32(body, first);
-    if (second >= 0)
-        xdr_put_u32(body, second);
-    answer(gate, call, LV_OK, body);
-}
-
 /* The last answer of all; a peer that has left already needs none. */
 static void answer_last(Gate *gate, guint32 status, GByteArray *body)
 {
-    answer(gate, &gate->call, status, body);
+    gate_answer(gate, &gate->call, status, body);
     if (gate->phase == GATE_ENDED)
         return;
     gate_enter(gate, GATE_CLOSING);
@@ -306,7 +253,7 @@ static GByteArray *own_prepare(const Gate *gate, GBytes *cookie)
     lv_migrate_args_add(&args, "destination_xml", gate->xml);
     g_bytes_unref(args.cookie);
     args.cookie = g_bytes_ref(cookie);
-    args.flags = FLAGS;
+    args.flags = GATE_FLAGS;
     body = lv_migrate_args_encode(&args, FALSE);
     lv_migrate_args_clear(&args);
     return body;
@@ -323,219 +270,26 @@ static void call_finish(Gate *gate, GBytes *cookie)
         g_bytes_unref(args.cookie);
         args.cookie = g_bytes_ref(cookie);
     }
-    args.flags = FLAGS;
+    args.flags = GATE_FLAGS;
     args.cancelled = gate->cancelled;
     body = lv_migrate_args_encode(&args, TRUE);
     lv_migrate_args_clear(&args);
     call_local(gate, LV_FINISH3_PARAMS, body);
 }
 
-/* What the peer may say */
-
-/* The parameters that a client of ours sends. The XML is read by nobody. */
-static gboolean admit_params(Gate *gate, const GPtrArray *params)
+void gate_prepare(Gate *gate, const LvHeader *call, GBytes *cookie)
 {
-    g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
-
-    for (guint i = 0; i < params->len; i++) {
-        const LvParam *param = params->pdata[i];
-        gboolean text = param->type == LV_PARAM_STRING;
-
-        if (!g_hash_table_add(seen, param->field)) {
-            peer_fault(gate, TRUE, "parameter %s twice", param->field);
-            return FALSE;
-        }
-        if (g_str_equal(param->field, "destination_xml") && text)
-            continue;
-        if (g_str_equal(param->field, "bandwidth") && param->type == LV_PARAM_ULLONG)
-            continue;
-        if (g_str_equal(param->field, "migrate_uri") && text && g_str_has_prefix(param->string, "unix:") &&
-            strlen(param->string) <= URI_MAX && g_str_is_ascii(param->string)) {
-            if (!gate->stream_uri)
-                gate->stream_uri = g_strdup(param->string);
-            if (g_str_equal(gate->stream_uri, param->string))
-                continue;
-        }
-        if (g_str_equal(param->field, "destination_name") && text && g_str_equal(param->string, gate->name))
-            continue;
-        peer_fault(gate, TRUE, "parameter %s, or its value, is not admitted", param->field);
-        return FALSE;
-    }
-    return TRUE;
-}
-
-/* Decodes and checks what PREPARE3 and FINISH3 have in common; NULL when that was the end. The cookie of a cancellation
- * may be absent: *ret_cookie is NULL then. */
-static gboolean admit_migrate(Gate *gate, const guint8 *body, gsize size, gboolean finish, GBytes **ret_cookie)
-{
-    g_autoptr(GError) error = NULL;
-    LvMigrateArgs args;
-
-    *ret_cookie = NULL;
-    if (!lv_migrate_args_decode(body, size, finish, &args)) {
-        peer_fault(gate, TRUE, "arguments that can not be decoded");
-        return FALSE;
-    }
-    gate->cancelled = finish && args.cancelled;
-    if (args.flags != FLAGS)
-        peer_fault(gate, TRUE, "migration flags 0x%x", args.flags);
-    else if (finish && args.cancelled > 1)
-        peer_fault(gate, TRUE, "a cancellation of %u", args.cancelled);
-    else if (admit_params(gate, args.params) && !(finish && g_bytes_get_size(args.cookie) == 0)) {
-        *ret_cookie = gate_cookie_rewrite(args.cookie, gate->name, gate->uuid, &error);
-        if (!*ret_cookie)
-            peer_fault(gate, TRUE, "%s", error->message);
-    }
-    lv_migrate_args_clear(&args);
-    return gate->phase != GATE_ENDED;
-}
-
-static void on_prepare(Gate *gate, const LvHeader *call, const guint8 *body, gsize size)
-{
-    g_autoptr(GBytes) cookie = NULL;
-
-    if (!admit_migrate(gate, body, size, FALSE, &cookie))
-        return;
-    if (!gate->stream_uri) {
-        peer_fault(gate, TRUE, "no parameter migrate_uri");
-        return;
-    }
     gate->call = *call;
     gate->prepare = own_prepare(gate, cookie);
     gate_enter(gate, GATE_PREPARING);
     call_prepare(gate);
 }
 
-static void on_finish(Gate *gate, const LvHeader *call, const guint8 *body, gsize size)
+void gate_finish(Gate *gate, const LvHeader *call, GBytes *cookie)
 {
-    g_autoptr(GBytes) cookie = NULL;
-
-    if (!admit_migrate(gate, body, size, TRUE, &cookie))
-        return;
     gate->call = *call;
     gate_enter(gate, GATE_FINISHING);
     call_finish(gate, cookie);
-}
-
-static void on_auth_list(Gate *gate, const LvHeader *call, const guint8 *body, gsize size)
-{
-    if (size != 0) {
-        peer_fault(gate, TRUE, "AUTH_LIST with arguments");
-        return;
-    }
-    gate_enter(gate, GATE_OPENING);
-    answer_u32s(gate, call, 1, 0);  /* one kind: none, the peer's certificate has been checked */
-}
-
-static void on_connect_open(Gate *gate, const LvHeader *call, const guint8 *body, gsize size)
-{
-    XdrReader reader = { body, size, 0, FALSE };
-    g_autofree char *name = xdr_get_optional_string(&reader, URI_MAX);
-
-    xdr_get_u32(&reader);  /* flags are of no consequence: a genuine client leaves some of its driver's own in them */
-    if (!xdr_finished(&reader) || (name && !g_str_has_prefix(name, "qemu:"))) {
-        peer_fault(gate, TRUE, "CONNECT_OPEN with other arguments");
-        return;
-    }
-    lv_conn_set_max(gate->peer, PACKET_MAX);
-    gate_enter(gate, GATE_READY);
-    answer(gate, call, LV_OK, NULL);
-}
-
-/* Whatever else is asked about is not supported, so that the client does without. */
-static void on_feature(Gate *gate, const LvHeader *call, const guint8 *body, gsize size)
-{
-    enum { MIGRATION_V3 = 6, KEEPALIVE = 10, MIGRATION_PARAMS = 13 };
-    XdrReader reader = { body, size, 0, FALSE };
-    guint32 feature = xdr_get_u32(&reader);
-
-    if (!xdr_finished(&reader) || ++gate->features > FEATURES_MAX) {
-        peer_fault(gate, TRUE, "SUPPORTS_FEATURE too often, or with other arguments");
-        return;
-    }
-    answer_u32s(gate, call, feature == MIGRATION_V3 || feature == KEEPALIVE || feature == MIGRATION_PARAMS, -1);
-}
-
-static void on_close(Gate *gate, const LvHeader *call, const guint8 *body, gsize size)
-{
-    if (size != 0) {
-        peer_fault(gate, TRUE, "CONNECT_CLOSE with arguments");
-        return;
-    }
-    answer(gate, call, LV_OK, NULL);
-    if (gate->phase == GATE_CLOSING)
-        gate_end(gate, FALSE, NULL);
-    else
-        gate_end(gate, FALSE, "the source gave up");
-}
-
-#define IN(phase) (1u << (phase))
-#define IN_QUIET (IN(GATE_OPENING) | IN(GATE_READY) | IN(GATE_COPYING) | IN(GATE_CLOSING))
-
-/* All that is admitted. */
-static const struct {
-    guint32 procedure;
-    guint phases;
-    void (*handle)(Gate *gate, const LvHeader *call, const guint8 *body, gsize size);
-} procedures[] = {
-    { LV_AUTH_LIST, IN(GATE_GREETING), on_auth_list },
-    { LV_CONNECT_OPEN, IN(GATE_OPENING), on_connect_open },
-    { LV_SUPPORTS_FEATURE, IN(GATE_OPENING) | IN(GATE_READY) | IN(GATE_COPYING), on_feature },
-    { LV_PREPARE3_PARAMS, IN(GATE_READY), on_prepare },
-    { LV_FINISH3_PARAMS, IN(GATE_COPYING), on_finish },
-    { LV_CONNECT_CLOSE, IN_QUIET, on_close },
-};
-
-static void on_call(Gate *gate, const LvHeader *call, const guint8 *body, gsize size)
-{
-    for (guint i = 0; i < G_N_ELEMENTS(procedures); i++) {
-        if (procedures[i].procedure != call->procedure)
-            continue;
-        if (procedures[i].phases & IN(gate->phase))
-            procedures[i].handle(gate, call, body, size);
-        else
-            peer_fault(gate, TRUE, "procedure %u out of order", call->procedure);
-        return;
-    }
-    peer_fault(gate, TRUE, "procedure %u", call->procedure);
-}
-
-/* Pings are answered at any time; TRUE when it was one of those. */
-static gboolean keepalive(LvConn *conn, const LvHeader *header, gsize size)
-{
-    LvHeader pong = *header;
-
-    if (header->program != LV_KEEPALIVE || header->version != LV_VERSION || header->type != LV_MESSAGE || size != 0)
-        return FALSE;
-    pong.procedure = LV_PONG;
-    if (header->procedure == LV_PING)
-        lv_conn_send(conn, &pong, NULL);
-    return header->procedure == LV_PING || header->procedure == LV_PONG;
-}
-
-static void peer_packet(LvConn *conn, const LvHeader *header, const guint8 *body, gsize size, gpointer user)
-{
-    Gate *gate = user;
-
-    if (keepalive(conn, header, size)) {
-        gate_heard(gate);
-        return;
-    }
-    if (header->program == LV_PROGRAM && header->version == LV_VERSION && header->type == LV_CALL &&
-        header->status == LV_OK)
-        on_call(gate, header, body, size);
-    else
-        peer_fault(gate, TRUE, "program 0x%x, type %u", header->program, header->type);
-}
-
-static void peer_closed(LvConn *conn, const char *why, gboolean bad, gpointer user)
-{
-    Gate *gate = user;
-
-    if (gate->phase == GATE_CLOSING && !bad)
-        gate_end(gate, FALSE, NULL);
-    else
-        peer_fault(gate, bad, "the source %s", why);
 }
 
 /* What our libvirtd says */
@@ -557,7 +311,7 @@ static void on_prepared(Gate *gate, const guint8 *body, gsize size)
     gate->busy++;
     gate->events->prepared(gate, gate->user);
     if (gate_release(gate))
-        answer(gate, &gate->call, LV_OK, out);
+        gate_answer(gate, &gate->call, LV_OK, out);
 }
 
 static void on_finished(Gate *gate, const guint8 *body, gsize size)
@@ -597,13 +351,15 @@ static void on_local_error(Gate *gate, const guint8 *body, gsize size)
     gate_release(gate);
 }
 
-static void local_packet(LvConn *conn, const LvHeader *header, const guint8 *body, gsize size, gpointer user)
+static void local_packet(LvConn *conn, const LvHeader *header, const guint8 *body, gsize size,
+                         gpointer user)
 {
     Gate *gate = user;
 
-    if (keepalive(conn, header, size) || header->type == LV_MESSAGE)
+    if (gate_keepalive(conn, header, size) || header->type == LV_MESSAGE)
         return;
-    if (header->program != LV_PROGRAM || header->type != LV_REPLY || header->serial != gate->serial) {
+    if (header->program != LV_PROGRAM || header->type != LV_REPLY ||
+        header->serial != gate->serial) {
         gate_end(gate, FALSE, "our libvirtd answered what was not asked");
         return;
     }
@@ -629,7 +385,6 @@ static void local_closed(LvConn *conn, const char *why, gboolean bad, gpointer u
 
 /* Life */
 
-static const LvEvents peer_events = { peer_packet, peer_closed };
 static const LvEvents local_events = { local_packet, local_closed };
 
 static int connect_local(const char *path)
@@ -652,7 +407,8 @@ static int connect_local(const char *path)
     return fd;
 }
 
-Gate *gate_new_connected(int peer_fd, int libvirtd_fd, const GateConfig *config, const GateEvents *events, gpointer user)
+Gate *gate_new_connected(int peer_fd, int libvirtd_fd, const GateConfig *config,
+                         const GateEvents *events, gpointer user)
 {
     Gate *gate = g_new0(Gate, 1);
     int saved = errno;
@@ -665,20 +421,21 @@ Gate *gate_new_connected(int peer_fd, int libvirtd_fd, const GateConfig *config,
     gate->copy_s = config->copy_s ? config->copy_s : 3600;
     gate->events = events;
     gate->user = user;
-    gate->peer = lv_conn_new(peer_fd, GREETING_MAX, &peer_events, gate);
+    gate->peer = lv_conn_new(peer_fd, GREETING_MAX, &gate_peer_events, gate);
     gate_enter(gate, GATE_GREETING);
     if (libvirtd_fd < 0) {
         gate_end(gate, FALSE, "our libvirtd can not be reached: %s", g_strerror(saved));
         return gate;
     }
-    gate->local = lv_conn_new(libvirtd_fd, PACKET_MAX, &local_events, gate);
+    gate->local = lv_conn_new(libvirtd_fd, GATE_PACKET_MAX, &local_events, gate);
     call_open(gate);
     return gate;
 }
 
 Gate *gate_new(int peer_fd, const GateConfig *config, const GateEvents *events, gpointer user)
 {
-    return gate_new_connected(peer_fd, connect_local(config->libvirtd_socket), config, events, user);
+    return gate_new_connected(peer_fd, connect_local(config->libvirtd_socket), config, events,
+                              user);
 }
 
 void gate_commit(Gate *gate)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* libvirt-rpc.c - libvirt's RPC on the wire: packets on a stream, and the few bodies of a migration */
+/* libvirt-rpc.c - libvirt's RPC on the wire: packets on a stream, the bodies of a migration */
 #include "libvirt-rpc.h"
 
 #include <errno.h>
@@ -123,7 +123,8 @@ static void conn_dispatch(LvConn *conn)
 
     while (conn->fd >= 0) {
         if (!packet_length(conn, &size)) {
-            g_autofree char *why = g_strdup_printf("sent a packet of %" G_GSIZE_FORMAT " bytes", size);
+            g_autofree char *why =
+                g_strdup_printf("sent a packet of %" G_GSIZE_FORMAT " bytes", size);
 
             conn_closed(conn, why, TRUE);
             return;
@@ -131,7 +132,8 @@ static void conn_dispatch(LvConn *conn)
         if (size == 0 || conn->in->len < size)
             return;
         header_decode(conn->in->data, &header);
-        conn->events->packet(conn, &header, conn->in->data + LV_HEADER_SIZE, size - LV_HEADER_SIZE, conn->user);
+        conn->events->packet(conn, &header, conn->in->data + LV_HEADER_SIZE, size - LV_HEADER_SIZE,
+                             conn->user);
         g_byte_array_remove_range(conn->in, 0, size);
     }
 }
@@ -285,7 +287,8 @@ static void param_encode(GByteArray *out, const LvParam *param)
     xdr_put_u32(out, param->type);
     if (param->type == LV_PARAM_STRING)
         xdr_put_string(out, param->string);
-    else if (param->type == LV_PARAM_LLONG || param->type == LV_PARAM_ULLONG || param->type == LV_PARAM_DOUBLE)
+    else if (param->type == LV_PARAM_LLONG || param->type == LV_PARAM_ULLONG ||
+             param->type == LV_PARAM_DOUBLE)
         xdr_put_u64(out, param->number);
     else
         xdr_put_u32(out, param->number);
@@ -347,7 +350,8 @@ GByteArray *lv_migrate_args_encode(const LvMigrateArgs *args, gboolean finish)
     return out;
 }
 
-gboolean lv_migrate_args_decode(const guint8 *body, gsize size, gboolean finish, LvMigrateArgs *ret_args)
+gboolean lv_migrate_args_decode(const guint8 *body, gsize size, gboolean finish,
+                                LvMigrateArgs *ret_args)
 {
     XdrReader reader = { body, size, 0, FALSE };
     guint32 count = xdr_get_u32(&reader);
@@ -390,7 +394,8 @@ GByteArray *lv_migrate_answer_encode(const LvMigrateAnswer *answer, gboolean fin
     return out;
 }
 
-gboolean lv_migrate_answer_decode(const guint8 *body, gsize size, gboolean finish, LvMigrateAnswer *ret_answer)
+gboolean lv_migrate_answer_decode(const guint8 *body, gsize size, gboolean finish,
+                                  LvMigrateAnswer *ret_answer)
 {
     XdrReader reader = { body, size, 0, FALSE };
     const guint8 *uuid;

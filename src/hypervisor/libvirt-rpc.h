@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* libvirt-rpc.h - libvirt's RPC on the wire: packets on a stream, and the few bodies of a migration
  *
- * Both halves of the gate need the protocol itself, not the library: what is not decoded here is not admitted.
+ * Both halves of the gate need the protocol itself, not the library: what is not decoded here is
+ * not admitted.
  */
 #pragma once
 
@@ -42,8 +43,10 @@ LvHeader lv_reply_to(const LvHeader *call, guint32 status);
 /* A connection: takes the stream apart into packets, on the thread-default main context. */
 typedef struct LvConn LvConn;
 typedef struct {
-    void (*packet)(LvConn *conn, const LvHeader *header, const guint8 *body, gsize size, gpointer user);
-    /* The last callback. bad: the other side broke the framing or does not read; why is a sentence's end. */
+    void (*packet)(LvConn *conn, const LvHeader *header, const guint8 *body, gsize size,
+                   gpointer user);
+    /* The last callback. bad: the other side broke the framing or does not read; why is a
+     * sentence's end. */
     void (*closed)(LvConn *conn, const char *why, gboolean bad, gpointer user);
 } LvEvents;
 
@@ -52,7 +55,8 @@ LvConn *lv_conn_new(int fd, gsize max, const LvEvents *events, gpointer user);
 void lv_conn_set_max(LvConn *conn, gsize max);
 void lv_conn_send(LvConn *conn, const LvHeader *header, const GByteArray *body);
 
-/* Writes what can be written at once and closes; allowed within its callbacks, after which there are no more. NULL is fine. */
+/* Writes what can be written at once and closes; allowed within its callbacks, after which there
+ * are no more. NULL is fine. */
 void lv_conn_free(LvConn *conn);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LvConn, lv_conn_free)
 
@@ -63,8 +67,15 @@ typedef struct {
     char *string;
     guint64 number;
 } LvParam;
-enum { LV_PARAM_INT = 1, LV_PARAM_UINT, LV_PARAM_LLONG, LV_PARAM_ULLONG, LV_PARAM_DOUBLE, LV_PARAM_BOOLEAN,
-       LV_PARAM_STRING };
+enum {
+    LV_PARAM_INT = 1,
+    LV_PARAM_UINT,
+    LV_PARAM_LLONG,
+    LV_PARAM_ULLONG,
+    LV_PARAM_DOUBLE,
+    LV_PARAM_BOOLEAN,
+    LV_PARAM_STRING
+};
 
 /* Arguments of PREPARE3 and (with cancelled) FINISH3. */
 typedef struct {
@@ -78,7 +89,8 @@ void lv_migrate_args_clear(LvMigrateArgs *args);
 void lv_migrate_args_init(LvMigrateArgs *ret_args);
 void lv_migrate_args_add(LvMigrateArgs *args, const char *field, const char *string);
 GByteArray *lv_migrate_args_encode(const LvMigrateArgs *args, gboolean finish);
-gboolean lv_migrate_args_decode(const guint8 *body, gsize size, gboolean finish, LvMigrateArgs *ret_args);
+gboolean lv_migrate_args_decode(const guint8 *body, gsize size, gboolean finish,
+                                LvMigrateArgs *ret_args);
 
 /* Answers. A domain is a name and a UUID (16 bytes). */
 typedef struct {
@@ -91,7 +103,8 @@ typedef struct {
 
 void lv_migrate_answer_clear(LvMigrateAnswer *answer);
 GByteArray *lv_migrate_answer_encode(const LvMigrateAnswer *answer, gboolean finish);
-gboolean lv_migrate_answer_decode(const guint8 *body, gsize size, gboolean finish, LvMigrateAnswer *ret_answer);
+gboolean lv_migrate_answer_decode(const guint8 *body, gsize size, gboolean finish,
+                                  LvMigrateAnswer *ret_answer);
 
 /* libvirt's error structure: the code, and the sentence (g_free; at most 1 KiB, printable). */
 enum { LV_CODE_OPERATION_FAILED = 9, LV_CODE_FINISH_OK = 93 };

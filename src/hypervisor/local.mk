@@ -2,6 +2,7 @@
 noinst_LIBRARIES += libhypervisor.a
 libhypervisor_a_SOURCES = \
 	src/hypervisor/gate-cookie.c src/hypervisor/gate-cookie.h \
+	src/hypervisor/gate-peer.c src/hypervisor/gate-private.h \
 	src/hypervisor/gate-source.c src/hypervisor/gate-source.h \
 	src/hypervisor/gate.c src/hypervisor/gate.h \
 	src/hypervisor/guest-migrate.c \

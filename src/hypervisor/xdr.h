@@ -17,7 +17,8 @@ guint32 xdr_get_u32(XdrReader *reader);
 guint64 xdr_get_u64(XdrReader *reader);
 gboolean xdr_get_bool(XdrReader *reader);  /* anything but 0 and 1 is a fault */
 
-/* So many bytes, and their padding (which must be zero); NULL at a fault. Not owned by the caller. */
+/* So many bytes, and their padding (which must be zero); NULL at a fault. Not owned by the caller.
+ * */
 const guint8 *xdr_get_fixed(XdrReader *reader, gsize size);
 
 /* Length and bytes; more than max is a fault. Not owned by the caller. */

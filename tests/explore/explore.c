@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* explore.c - every order of events of a migration: what must always hold, and that everything ends well
+/* explore.c - every order of events of a migration: what must always hold, and how it must end
  *
- * Breadth first over the states of model.h, so that the first trace to a fault is a shortest one. A state is kept as a hash
- * of 128 bits only; the states of one depth are kept whole. In the end the steps that are no faults are walked backwards from
- * the good states: where that does not lead there is a state from which the job can never recover. Then rules are left
- * out one by one, and the explorer must find what each was there for.
+ * Breadth first over the states of model.h, so that the first trace to a fault is a shortest one. A
+ * state is kept as a hash of 128 bits only; the states of one depth are kept whole. In the end the
+ * steps that are no faults are walked backwards from the good states: where that does not lead
+ * there is a state from which the job can never recover. Then rules are left out one by one, and
+ * the explorer must find what each was there for.
  *
- * EXPLORE_FAULTS=N looks deeper than make check does (3: minutes and gigabytes), EXPLORE_TRACE=1 prints what was found.
+ * EXPLORE_FAULTS=N looks deeper than make check does (3: minutes and gigabytes), EXPLORE_TRACE=1
+ * prints what was found.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -86,7 +88,8 @@ static guint32 what_index(Explorer *explorer, const char *what)
     if (!index) {
         g_ptr_array_add(explorer->texts, g_strdup(what));
         index = GUINT_TO_POINTER(explorer->texts->len);
-        g_hash_table_insert(explorer->whats, explorer->texts->pdata[explorer->texts->len - 1], index);
+        g_hash_table_insert(explorer->whats, explorer->texts->pdata[explorer->texts->len - 1],
+                            index);
     }
     return GPOINTER_TO_UINT(index) - 1;
 }
@@ -102,7 +105,8 @@ static guint32 visit(Explorer *explorer, const State *state, const char *what)
     state_hash(state, node.hash);
     slot = node.hash[0] & (explorer->table_size - 1);
     for (; explorer->table[slot]; slot = (slot + 1) & (explorer->table_size - 1))
-        if (memcmp(g_array_index(explorer->nodes, Node, explorer->table[slot] - 1).hash, node.hash, sizeof(node.hash)) == 0)
+        if (memcmp(g_array_index(explorer->nodes, Node, explorer->table[slot] - 1).hash, node.hash,
+                   sizeof(node.hash)) == 0)
             return explorer->table[slot] - 1;
     node.what = what_index(explorer, what);
     g_array_append_val(explorer->nodes, node);
@@ -157,7 +161,8 @@ static void walk(Explorer *explorer)
         g_array_set_size(explorer->next, 0);
         for (guint i = 0; i < explorer->now->len; i++) {
             explorer->current = explorer->now_first + i;
-            model_steps(&explorer->config, &g_array_index(explorer->now, State, i), on_step, explorer);
+            model_steps(&explorer->config, &g_array_index(explorer->now, State, i), on_step,
+                        explorer);
         }
     }
 }
@@ -218,7 +223,8 @@ static gboolean explore(const ModelConfig *config, const char *title, gboolean t
         explorer.broken = "too many states to look at all of them";
     if (!explorer.broken)
         hopeless = find_hopeless(&explorer);
-    printf("# %s: %u states, %u steps that are no faults", title, explorer.nodes->len, explorer.edges->len);
+    printf("# %s: %u states, %u steps that are no faults", title, explorer.nodes->len,
+           explorer.edges->len);
     if (explorer.broken)
         printf("; WRONG: %s\n", explorer.broken);
     else if (hopeless != G_MAXUINT32)
@@ -278,8 +284,10 @@ int main(void)
         failed += !well;
         printf("%sok %u %s\n", well ? "" : "not ", ++test, wholes[i].title);
     }
-    for (guint i = 0; i < G_N_ELEMENTS(mutants); i++) {  /* the explorer must find what is wrong with these */
-        gboolean found = !explore(&mutants[i].config, mutants[i].title, g_getenv("EXPLORE_TRACE") != NULL);
+    for (guint i = 0; i < G_N_ELEMENTS(mutants);
+         i++) { /* the explorer must find what is wrong with these */
+        gboolean found =
+            !explore(&mutants[i].config, mutants[i].title, g_getenv("EXPLORE_TRACE") != NULL);
 
         failed += !found;
         printf("%sok %u %s: found\n", found ? "" : "not ", ++test, mutants[i].title);

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* model.h - one job, two hosting nodes and its home, as a state and the steps that can be next
  *
- * What decides is not modelled but called: src/deputy/arbiter.c and src/controller/verdict.c. What surrounds them is: the
- * controllers' parts of a migration, libvirt's domains, the two gates, and messages that are late, lost and repeated.
+ * What decides is not modelled but called: src/deputy/arbiter.c and src/controller/verdict.c. What
+ * surrounds them is: the controllers' parts of a migration, libvirt's domains, the two gates, and
+ * messages that are late, lost and repeated.
  *
- * A step is a fault (a crash, a loss, a repetition, patience that ends too early) or it is not; faults have a budget.
- * A crash takes all that a controller knows; it comes back by a step that is no fault.
+ * A step is a fault (a crash, a loss, a repetition, patience that ends too early) or it is not;
+ * faults have a budget. A crash takes all that a controller knows; it comes back by a step that is
+ * no fault.
  *
- * Simplifications: the deputy and its host do not fail (else the job is over; see deputy_dies), a host that has a
- * guest does not fail (that is the job's end as well), a call from home's controller to the deputy is one step.
+ * Simplifications: the deputy and its host do not fail (else the job is over; see deputy_dies), a
+ * host that has a guest does not fail (that is the job's end as well), a call from home's
+ * controller to the deputy is one step.
  */
 #pragma once
 
@@ -20,14 +23,34 @@
 
 typedef enum { ABSENT, INCOMING, PAUSED, RUNNING } Copy;
 typedef enum { JOB_NONE, JOB_PERFORM, JOB_DONE } LibvirtJob;
-typedef enum { LEAVING_NOT, LEAVING_PREPARE, LEAVING_PERFORM, LEAVING_FINISH, LEAVING_CANCEL, LEAVING_SETTLE } Leaving;
+typedef enum {
+    LEAVING_NOT,
+    LEAVING_PREPARE,
+    LEAVING_PERFORM,
+    LEAVING_FINISH,
+    LEAVING_CANCEL,
+    LEAVING_SETTLE
+} Leaving;
 typedef enum { COMING_NOT, COMING_RESERVED, COMING_COPY, COMING_DECIDE, COMING_RESUME } Coming;
 typedef enum { OP_NONE, OP_RESUME, OP_DESTROY } Operation;
 typedef enum { HOME_IDLE, HOME_PREPARE, HOME_RUN } HomePhase;
 
 typedef enum {
-    M_NONE, M_PREPARE, M_PREPARED, M_REFUSED, M_RUN, M_RAN, M_FINISH, M_FINISHED, M_COMMIT, M_COMMITTED, M_CANCEL,
-    M_TRUTH, M_TOLD, M_SETTLE, M_SETTLED
+    M_NONE,
+    M_PREPARE,
+    M_PREPARED,
+    M_REFUSED,
+    M_RUN,
+    M_RAN,
+    M_FINISH,
+    M_FINISHED,
+    M_COMMIT,
+    M_COMMITTED,
+    M_CANCEL,
+    M_TRUTH,
+    M_TOLD,
+    M_SETTLE,
+    M_SETTLED
 } MessageKind;
 
 typedef struct {
@@ -46,7 +69,7 @@ typedef struct {
     /* the controller */
     guint8 leaving, leaving_m, deaf;
     guint8 coming, coming_m, asked;
-    guint8 asking, fresh;        /* a question about its guest is out; asked since it was last busy */
+    guint8 asking, fresh; /* a question about its guest is out; asked since it was last busy */
 } Host;
 
 /* An Arbiter with its names as numbers: states must be small. */
@@ -60,20 +83,19 @@ typedef struct {
     Message messages[MESSAGES];  /* sorted, those of no kind last */
     guint8 home_up, registered, phase, migration, from, to;
     guint8 started;              /* migrations so far */
-    guint8 broken[4];            /* per migration: the connection between the gates; bit 1: the source has noticed, bit 2: the
-                                  * destination has, 4: it is broken */
+    guint8 broken[4];            /* per migration: the gates' connection, see BROKEN */
     guint8 deputy_dead;
     guint8 faults;
 } State;
 
 /* Rules that can be left out, to see that the explorer then finds what they are there for. */
 typedef enum {
-    RULE_HOLD = 1,    /* the source's gate keeps a failed FINISH3 from libvirt until home has settled */
-    RULE_FRESH = 2,   /* an answer that was asked for before the guest was last busy does not count */
-    RULE_OPERATION = 4, /* no migration to or from here while an operation on the guest is under way */
-    RULE_COMMIT = 8,  /* the destination resumes only after COMMIT */
-    RULE_SETTLE = 16, /* home aborts before it settles a doubt */
-    RULE_CANCEL = 32  /* home sends CANCEL only after ABORT was taken */
+    RULE_HOLD = 1,      /* the source's gate keeps a failed FINISH3 from libvirt */
+    RULE_FRESH = 2,     /* an answer asked for before the guest was last busy does not count */
+    RULE_OPERATION = 4, /* no migration to or from here while an operation is under way */
+    RULE_COMMIT = 8,    /* the destination resumes only after COMMIT */
+    RULE_SETTLE = 16,   /* home aborts before it settles a doubt */
+    RULE_CANCEL = 32    /* home sends CANCEL only after ABORT was taken */
 } Rule;
 
 typedef struct {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* fuzz-gate.c - what another node sends to either gate: the first byte chooses which, the rest is its stream */
+/* fuzz-gate.c - what another node sends to either gate: the first byte says to which */
 #include "hypervisor/gate-cookie.h"
 #include "hypervisor/gate-source.h"
 #include "hypervisor/gate.h"
@@ -57,7 +57,8 @@ static void on_unsure(GateSource *source, const char *text, gpointer user)
     gate_source_settle(source, strlen(text) % 2);
 }
 
-static void on_source_ended(GateSource *source, const char *reason, gboolean violation, gpointer user)
+static void on_source_ended(GateSource *source, const char *reason, gboolean violation,
+                            gpointer user)
 {
     ((Fuzz *)user)->ended = TRUE;
 }
@@ -66,7 +67,8 @@ static const GateEvents events = { on_prepared, on_finished, on_ended };
 static const GateSourceEvents source_events = { on_unsure, NULL, on_source_ended };
 
 /* A libvirtd that agrees to everything, but knows what it may be asked. */
-static void libvirtd_packet(LvConn *conn, const LvHeader *header, const guint8 *body, gsize size, gpointer user)
+static void libvirtd_packet(LvConn *conn, const LvHeader *header, const guint8 *body, gsize size,
+                            gpointer user)
 {
     LvHeader reply = lv_reply_to(header, LV_OK);
     LvMigrateAnswer answer = { .name = g_strdup(NAME), .cookie = g_bytes_new(NULL, 0) };
@@ -126,7 +128,8 @@ static void fuzz_gate(const uint8_t *data, size_t size)
     Fuzz fuzz = { 0 };
     int peer[2], local[2];
 
-    if (socketpair(AF_UNIX, SOCK_STREAM, 0, peer) < 0 || socketpair(AF_UNIX, SOCK_STREAM, 0, local) < 0)
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, peer) < 0 ||
+        socketpair(AF_UNIX, SOCK_STREAM, 0, local) < 0)
         abort();
     fuzz.gate = gate_new_connected(peer[1], local[1], &config, &events, &fuzz);
     fuzz.libvirtd = lv_conn_new(local[0], 4u << 20, &libvirtd_events, &fuzz);
@@ -151,7 +154,8 @@ static void fuzz_source(const uint8_t *data, size_t size)
     gboolean finish;
     int client[2], peer[2];
 
-    if (size == 0 || socketpair(AF_UNIX, SOCK_STREAM, 0, client) < 0 || socketpair(AF_UNIX, SOCK_STREAM, 0, peer) < 0)
+    if (size == 0 || socketpair(AF_UNIX, SOCK_STREAM, 0, client) < 0 ||
+        socketpair(AF_UNIX, SOCK_STREAM, 0, peer) < 0)
         return;
     finish = data[0] & 1;
     fuzz.source = gate_source_new(client[1], peer[1], &config, &source_events, &fuzz);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* test-gate-live.c - both gates between two real libvirtds and a genuine libvirt client: migrations, and attempts at more
+/* test-gate-live.c - both gates between two real libvirtds and a genuine libvirt client
  *
- * Two private libvirtds of an ordinary user (root becomes nobody first), a guest that is a PC without a disk, and in between
- * what a node has: a socket for the client, the gate at the source, a socket pair in place of the TLS connection, the gate
- * at the destination. With SOJOURN_GATE_ROUNDS=N the times with and without the gates are measured over N rounds.
+ * Two private libvirtds of an ordinary user (root becomes nobody first), a guest that is a PC
+ * without a disk, and in between what a node has: a socket for the client, the gate at the source,
+ * a socket pair in place of the TLS connection, the gate at the destination. With
+ * SOJOURN_GATE_ROUNDS=N the times with and without the gates are measured over N rounds.
  */
 #include <errno.h>
 #include <glib-unix.h>
@@ -14,6 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -80,7 +82,7 @@ static void node_exec(const Node *node)
 
     setenv("XDG_RUNTIME_DIR", node->dir, 1);
     setenv("XDG_CONFIG_HOME", config, 1);
-    setenv("XDG_CACHE_HOME", base, 1);  /* shared, so that QEMU is asked for its capabilities once */
+    setenv("XDG_CACHE_HOME", base, 1); /* shared, so that QEMU is asked for its capabilities once */
     setenv("HOME", node->dir, 1);
     setenv("DBUS_SESSION_BUS_ADDRESS", "disabled:", 1);
     setenv("DBUS_SYSTEM_BUS_ADDRESS", "disabled:", 1);
@@ -100,8 +102,10 @@ static virConnectPtr node_connect(const char *socket)
 
 static void node_start(Node *node, const char *name, guint number)
 {
-    g_autofree char *conf = g_strdup_printf("host_uuid = \"0c7b4a5e-8f0e-4ad1-9c0e-52e5a7f0b%03u\"\n"
-                                            "auth_unix_rw = \"none\"\n", number);
+    g_autofree char *conf =
+        g_strdup_printf("host_uuid = \"0c7b4a5e-8f0e-4ad1-9c0e-52e5a7f0b%03u\"\n"
+                        "auth_unix_rw = \"none\"\n",
+                        number);
 
     node->dir = g_build_filename(base, name, NULL);
     node->socket = g_build_filename(node->dir, "libvirt", "libvirt-sock", NULL);
@@ -113,7 +117,8 @@ static void node_start(Node *node, const char *name, guint number)
     node->pid = fork();
     if (node->pid == 0)
         node_exec(node);
-    for (gint64 end = g_get_monotonic_time() + WAIT_S * G_USEC_PER_SEC; !node->conn; g_usleep(50000)) {
+    for (gint64 end = g_get_monotonic_time() + WAIT_S * G_USEC_PER_SEC; !node->conn;
+         g_usleep(50000)) {
         g_assert_cmpint(g_get_monotonic_time(), <, end);
         node->conn = node_connect(node->socket);
     }
@@ -164,14 +169,17 @@ static void guest_do(const Node *node, int (*what)(virDomainPtr))
 
 static char *guest_xml_for(const Node *node)
 {
-    return g_strdup_printf("<domain type='qemu'><name>" NAME "</name><uuid>" UUID "</uuid><memory unit='MiB'>64</memory>"
-                           "<os><type arch='x86_64' machine='pc-i440fx-7.2'>hvm</type></os>"
-                           "<cpu mode='custom' match='exact' check='none'><model fallback='forbid'>qemu64</model></cpu>"
-                           "<on_crash>destroy</on_crash><devices><emulator>%s</emulator>"
-                           "<controller type='usb' model='none'/><memballoon model='none'/>"
-                           "<channel type='unix'><source mode='bind' path='%s'/>"
-                           "<target type='virtio' name='sojourn.link'/></channel></devices></domain>",
-                           QEMU_PATH, node->channel);
+    return g_strdup_printf(
+        "<domain type='qemu'><name>" NAME "</name><uuid>" UUID
+        "</uuid><memory unit='MiB'>64</memory>"
+        "<os><type arch='x86_64' machine='pc-i440fx-7.2'>hvm</type></os>"
+        "<cpu mode='custom' match='exact' check='none'><model "
+        "fallback='forbid'>qemu64</model></cpu>"
+        "<on_crash>destroy</on_crash><devices><emulator>%s</emulator>"
+        "<controller type='usb' model='none'/><memballoon model='none'/>"
+        "<channel type='unix'><source mode='bind' path='%s'/>"
+        "<target type='virtio' name='sojourn.link'/></channel></devices></domain>",
+        QEMU_PATH, node->channel);
 }
 
 static void guest_start(const Node *node)
@@ -218,7 +226,8 @@ static gpointer stream_pump(gpointer user)
 {
     Stream *stream = user;
     struct sockaddr_un address;
-    struct pollfd ends[2] = { { accept(stream->listener, NULL, NULL), POLLIN, 0 }, { -1, POLLIN, 0 } };
+    struct pollfd ends[2] = { { accept(stream->listener, NULL, NULL), POLLIN, 0 },
+                              { -1, POLLIN, 0 } };
     char buffer[65536];
     gssize got = 1;
 
@@ -324,7 +333,8 @@ static void on_unsure(GateSource *source, const char *text, gpointer user)
     gate_source_settle(source, run->ending != LOSE_THEIRS);
 }
 
-static void on_source_ended(GateSource *source, const char *reason, gboolean violation, gpointer user)
+static void on_source_ended(GateSource *source, const char *reason, gboolean violation,
+                            gpointer user)
 {
     Run *run = user;
 
@@ -352,7 +362,8 @@ static gboolean on_client(int listener, GIOCondition condition, gpointer user)
     int pair[2];
 
     g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), ==, 0);
-    run->source = gate_source_new(accept(listener, NULL, NULL), pair[0], &config, &source_events, run);
+    run->source =
+        gate_source_new(accept(listener, NULL, NULL), pair[0], &config, &source_events, run);
     run->gate = make_gate(run, pair[1]);
     return G_SOURCE_REMOVE;
 }
@@ -378,7 +389,8 @@ static gpointer migrate_thread(gpointer user)
     target = node_connect(run->socket);
     if (target) {
         virTypedParamsAddString(&params, &count, &max, VIR_MIGRATE_PARAM_URI, run->uri);
-        moved = virDomainMigrate3(domain, target, params, count, VIR_MIGRATE_LIVE | VIR_MIGRATE_PAUSED);
+        moved =
+            virDomainMigrate3(domain, target, params, count, VIR_MIGRATE_LIVE | VIR_MIGRATE_PAUSED);
         run->migrated = moved != NULL;
         if (moved)
             virDomainFree(moved);
@@ -460,8 +472,9 @@ static void test_commit(void)
         Node *from = &nodes[i % 2], *to = &nodes[1 - i % 2];
 
         migrate(&run, from, to, COMMIT, FALSE);
-        g_test_message("call %" G_GINT64_FORMAT " ms, gate: %s, source: %s, error: %s", (run.ended - run.started) / 1000,
-                       run.gate_reason, run.source_reason, run.error);
+        g_test_message("call %" G_GINT64_FORMAT " ms, gate: %s, source: %s, error: %s",
+                       (run.ended - run.started) / 1000, run.gate_reason, run.source_reason,
+                       run.error);
         g_assert_true(run.migrated && run.prepared && run.present && !run.unsure && !run.violation);
         g_assert_null(run.gate_reason);
         g_assert_null(run.source_reason);
@@ -478,7 +491,8 @@ static void check_stays(Ending ending, gboolean unsure)
 
     guest_start(&nodes[0]);
     migrate(&run, &nodes[0], &nodes[1], ending, FALSE);
-    g_test_message("gate: %s, source: %s, error: %s", run.gate_reason, run.source_reason, run.error);
+    g_test_message("gate: %s, source: %s, error: %s", run.gate_reason, run.source_reason,
+                   run.error);
     g_assert_false(run.migrated);
     g_assert_cmpint(run.unsure, ==, unsure);
     g_assert_false(run.violation);
@@ -554,7 +568,8 @@ static gboolean try_list(virConnectPtr conn)
 
 static gboolean try_pool(virConnectPtr conn)
 {
-    static const char xml[] = "<pool type='dir'><name>p</name><target><path>/tmp</path></target></pool>";
+    static const char xml[] =
+        "<pool type='dir'><name>p</name><target><path>/tmp</path></target></pool>";
 
     return virStoragePoolCreateXML(conn, xml, 0) != NULL;
 }
@@ -583,12 +598,18 @@ static gboolean on_attacker(int listener, GIOCondition condition, gpointer user)
 static void test_other_calls(void)
 {
     Attempt attempts[] = {
-        { "capabilities", try_capabilities }, { "emulator", try_emulator }, { "create", try_create },
-        { "list", try_list }, { "pool", try_pool },
+        { "capabilities", try_capabilities },
+        { "emulator", try_emulator },
+        { "create", try_create },
+        { "list", try_list },
+        { "pool", try_pool },
     };
 
     for (guint i = 0; i < G_N_ELEMENTS(attempts); i++) {
-        Run run = { .from = &nodes[0], .to = &nodes[1], .loop = g_main_loop_new(NULL, FALSE), .call_over = TRUE };
+        Run run = { .from = &nodes[0],
+                    .to = &nodes[1],
+                    .loop = g_main_loop_new(NULL, FALSE),
+                    .call_over = TRUE };
         GThread *thread;
         int listener;
 
@@ -613,11 +634,22 @@ static int compare(const void *a, const void *b)
     return *x < *y ? -1 : *x > *y;
 }
 
+/* CPU time of this thread, which runs the gates and nothing else that is worth mentioning. */
+static gint64 own_cpu_us(void)
+{
+    struct rusage usage;
+
+    getrusage(RUSAGE_THREAD, &usage);
+    return (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * G_USEC_PER_SEC +
+           usage.ru_utime.tv_usec + usage.ru_stime.tv_usec;
+}
+
 static void test_times(void)
 {
     const char *rounds = g_getenv("SOJOURN_GATE_ROUNDS");
     guint count = rounds ? atoi(rounds) : 0;
     g_autofree gint64 *times[2] = { g_new0(gint64, count + 1), g_new0(gint64, count + 1) };
+    gint64 cpu[2] = { 0, 0 }, before;
     Run run;
 
     if (count == 0) {
@@ -628,7 +660,9 @@ static void test_times(void)
     for (guint i = 0; i < 2 * count; i++) {
         gboolean direct = i / 2 % 2;
 
+        before = own_cpu_us();
         migrate(&run, &nodes[i % 2], &nodes[1 - i % 2], COMMIT, direct);
+        cpu[direct] += own_cpu_us() - before;
         g_assert_true(run.migrated);
         times[direct][i / 4 * 2 + i % 2] = run.ended - run.started;
         run_clear(&run);
@@ -636,15 +670,20 @@ static void test_times(void)
     guest_do(&nodes[0], virDomainDestroy);
     for (guint direct = 0; direct < 2; direct++)
         qsort(times[direct], count, sizeof(gint64), compare);
-    g_test_message("median call of %u: direct %.1f ms, through the gates %.1f ms", count, times[1][count / 2] / 1000.0,
-                   times[0][count / 2] / 1000.0);
+    g_test_message("median call of %u: direct %.1f ms, through the gates %.1f ms; fastest %.1f and "
+                   "%.1f ms; CPU of this "
+                   "thread %.2f and %.2f ms",
+                   count, times[1][count / 2] / 1000.0, times[0][count / 2] / 1000.0,
+                   times[1][0] / 1000.0, times[0][0] / 1000.0, cpu[1] / 1000.0 / count,
+                   cpu[0] / 1000.0 / count);
 }
 
 static void ignore_errors(void *user, virErrorPtr error)
 {
 }
 
-/* However the tests end, nothing is left: the guardian is the ancestor of all and ends what is still there. */
+/* However the tests end, nothing is left: the guardian is the ancestor of all and ends what is
+ * still there. */
 static int guard(pid_t tests)
 {
     int status = 1;
@@ -666,7 +705,11 @@ static int guard(pid_t tests)
         g_usleep(10000);
     }
     status = WIFEXITED(status) ? WEXITSTATUS(status) : 1;
-    execlp("sh", "sh", "-c", "rm -rf \"$0\"; exit \"$1\"", base, status == 77 ? "77" : status ? "1" : "0", NULL);
+    execlp("sh", "sh", "-c", "rm -rf \"$0\"; exit \"$1\"", base,
+           status == 77 ? "77"
+           : status     ? "1"
+                        : "0",
+           NULL);
     return 1;
 }
 

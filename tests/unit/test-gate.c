@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* test-gate.c - the gates against hand-made clients and a made-up libvirtd: what is admitted, and all that is not */
+/* test-gate.c - the gates against hand-made clients and a made-up libvirtd */
 #include "hypervisor/gate.h"
 #include "hypervisor/gate-cookie.h"
 #include "hypervisor/gate-source.h"
@@ -13,14 +13,20 @@
 #define NAME "sojourn-" UUID
 #define OWN_XML "<domain>ours</domain>"
 #define PEER_URI "unix:///run/source/st"
-#define HEAD "<qemu-migration>\n  <name>" NAME "</name>\n  <uuid>" UUID "</uuid>\n" \
-             "  <hostname>far-away</hostname>\n  <hostuuid>11111111-2222-3333-4444-555555555555</hostuuid>\n"
-#define COOKIE HEAD "  <feature name='lockstate'/>\n  <lockstate driver='nop'>\n  </lockstate>\n" \
-               "  <cpu mode='custom' match='exact'><model fallback='forbid'>Nehalem</model>" \
-               "<feature policy='require' name='vme'/></cpu>\n" \
-               "  <capabilities>\n    <cap name='xbzrle' auto='no'/>\n" \
-               "    <cap name='pause-before-switchover' auto='yes'/>\n  </capabilities>\n</qemu-migration>\n"
-#define LAST_COOKIE HEAD "  <statistics>\n    <started>12</started>\n    <sent>-3</sent>\n  </statistics>\n</qemu-migration>"
+#define HEAD                                                               \
+    "<qemu-migration>\n  <name>" NAME "</name>\n  <uuid>" UUID "</uuid>\n" \
+    "  <hostname>far-away</hostname>\n  "                                  \
+    "<hostuuid>11111111-2222-3333-4444-555555555555</hostuuid>\n"
+#define COOKIE                                                                         \
+    HEAD "  <feature name='lockstate'/>\n  <lockstate driver='nop'>\n  </lockstate>\n" \
+         "  <cpu mode='custom' match='exact'><model fallback='forbid'>Nehalem</model>" \
+         "<feature policy='require' name='vme'/></cpu>\n"                              \
+         "  <capabilities>\n    <cap name='xbzrle' auto='no'/>\n"                      \
+         "    <cap name='pause-before-switchover' auto='yes'/>\n  "                    \
+         "</capabilities>\n</qemu-migration>\n"
+#define LAST_COOKIE                                                           \
+    HEAD "  <statistics>\n    <started>12</started>\n    <sent>-3</sent>\n  " \
+         "</statistics>\n</qemu-migration>"
 
 /* A gate, the peer's end of its connection, and the end that its libvirtd would have. */
 typedef struct {
@@ -139,7 +145,8 @@ static GByteArray *receive(int fd, LvHeader *ret_header)
 }
 
 /* The next packet is of this procedure and status. */
-static GByteArray *expect(int fd, guint32 procedure, guint32 type, guint32 status, LvHeader *ret_header)
+static GByteArray *expect(int fd, guint32 procedure, guint32 type, guint32 status,
+                          LvHeader *ret_header)
 {
     LvHeader header;
     GByteArray *body = receive(fd, &header);
@@ -179,7 +186,8 @@ static GByteArray *open_args(const char *name)
 }
 
 /* Arguments of PREPARE3 or FINISH3; the pairs of field and string end with NULL. */
-static GByteArray *migrate_args(gboolean finish, const char *cookie, guint32 flags, guint32 cancelled, ...)
+static GByteArray *migrate_args(gboolean finish, const char *cookie, guint32 flags,
+                                guint32 cancelled, ...)
 {
     LvMigrateArgs args;
     GByteArray *body;
@@ -202,16 +210,18 @@ static GByteArray *migrate_args(gboolean finish, const char *cookie, guint32 fla
 
 static GByteArray *prepare_args(void)
 {
-    return migrate_args(FALSE, COOKIE, 33, 0, "migrate_uri", PEER_URI, "destination_xml", "<evil/>", NULL);
+    return migrate_args(FALSE, COOKIE, 33, 0, "migrate_uri", PEER_URI, "destination_xml", "<evil/>",
+                        NULL);
 }
 
 static GByteArray *finish_args(guint32 cancelled)
 {
-    return migrate_args(TRUE, LAST_COOKIE, 33, cancelled, "migrate_uri", PEER_URI, "destination_xml", "<evil/>",
-                        "destination_name", NAME, NULL);
+    return migrate_args(TRUE, LAST_COOKIE, 33, cancelled, "migrate_uri", PEER_URI,
+                        "destination_xml", "<evil/>", "destination_name", NAME, NULL);
 }
 
-static GByteArray *answer_body(gboolean finish, const char *uri, const char *name, const char *cookie)
+static GByteArray *answer_body(gboolean finish, const char *uri, const char *name,
+                               const char *cookie)
 {
     LvMigrateAnswer answer = { .name = (char *)name, .uri = (char *)uri, .id = 5 };
     GByteArray *body;
@@ -414,7 +424,8 @@ static void test_cancelled(void)
     rig_open(&rig);
     step_open(&rig);
     step_prepare(&rig);
-    call(rig.peer, LV_FINISH3_PARAMS, migrate_args(TRUE, NULL, 33, 1, "destination_name", NAME, NULL));
+    call(rig.peer, LV_FINISH3_PARAMS,
+         migrate_args(TRUE, NULL, 33, 1, "destination_name", NAME, NULL));
     drop(expect(rig.libvirtd, LV_FINISH3_PARAMS, LV_CALL, LV_OK, &header));
     libvirtd_says(&rig, &header, LV_ERROR, lv_error_encode(LV_CODE_FINISH_OK, NULL));
     g_assert_cmpuint(rig.finished, ==, 1);
@@ -579,13 +590,19 @@ static void test_prepare(void)
     refuse_prepare(migrate_args(FALSE, COOKIE, 1, 0, "migrate_uri", PEER_URI, NULL));
     refuse_prepare(migrate_args(FALSE, COOKIE, 33, 0, "destination_xml", "<x/>", NULL));
     refuse_prepare(migrate_args(FALSE, COOKIE, 33, 0, "migrate_uri", "tcp://x", NULL));
-    refuse_prepare(migrate_args(FALSE, COOKIE, 33, 0, "migrate_uri", PEER_URI, "migrate_uri", PEER_URI, NULL));
-    refuse_prepare(migrate_args(FALSE, COOKIE, 33, 0, "migrate_uri", PEER_URI, "disks_uri", "unix:///x", NULL));
-    refuse_prepare(migrate_args(FALSE, COOKIE, 33, 0, "migrate_uri", PEER_URI, "listen_address", "0.0.0.0", NULL));
-    refuse_prepare(migrate_args(FALSE, COOKIE, 33, 0, "migrate_uri", PEER_URI, "persistent_xml", "<x/>", NULL));
-    refuse_prepare(migrate_args(FALSE, COOKIE, 33, 0, "migrate_uri", PEER_URI, "destination_name", "other", NULL));
+    refuse_prepare(
+        migrate_args(FALSE, COOKIE, 33, 0, "migrate_uri", PEER_URI, "migrate_uri", PEER_URI, NULL));
+    refuse_prepare(migrate_args(FALSE, COOKIE, 33, 0, "migrate_uri", PEER_URI, "disks_uri",
+                                "unix:///x", NULL));
+    refuse_prepare(migrate_args(FALSE, COOKIE, 33, 0, "migrate_uri", PEER_URI, "listen_address",
+                                "0.0.0.0", NULL));
+    refuse_prepare(migrate_args(FALSE, COOKIE, 33, 0, "migrate_uri", PEER_URI, "persistent_xml",
+                                "<x/>", NULL));
+    refuse_prepare(migrate_args(FALSE, COOKIE, 33, 0, "migrate_uri", PEER_URI, "destination_name",
+                                "other", NULL));
     refuse_prepare(migrate_args(FALSE, NULL, 33, 0, "migrate_uri", PEER_URI, NULL));
-    refuse_prepare(migrate_args(FALSE, HEAD "<nbd port='1'/></qemu-migration>", 33, 0, "migrate_uri", PEER_URI, NULL));
+    refuse_prepare(migrate_args(FALSE, HEAD "<nbd port='1'/></qemu-migration>", 33, 0,
+                                "migrate_uri", PEER_URI, NULL));
     refuse_prepare(words(1, 0xffffffff, 0));
     refuse_prepare(words(0, 0, 0));
 }
@@ -598,8 +615,10 @@ static void test_finish(void)
         { migrate_args(TRUE, LAST_COOKIE, 1, 0, "destination_name", NAME, NULL) },
         { migrate_args(TRUE, LAST_COOKIE, 33, 2, "destination_name", NAME, NULL) },
         { migrate_args(TRUE, LAST_COOKIE, 33, 0, "destination_name", "sojourn-other", NULL) },
-        { migrate_args(TRUE, LAST_COOKIE, 33, 0, "destination_name", NAME, "migrate_uri", "unix:///other", NULL) },
-        { migrate_args(TRUE, HEAD "<domain/></qemu-migration>", 33, 0, "destination_name", NAME, NULL) },
+        { migrate_args(TRUE, LAST_COOKIE, 33, 0, "destination_name", NAME, "migrate_uri",
+                       "unix:///other", NULL) },
+        { migrate_args(TRUE, HEAD "<domain/></qemu-migration>", 33, 0, "destination_name", NAME,
+                       NULL) },
     };
     Rig rig;
 
@@ -627,7 +646,9 @@ static void test_framing(void)
 {
     static const LvHeader good = { LV_PROGRAM, LV_VERSION, LV_AUTH_LIST, LV_CALL, 1, LV_OK };
     LvHeader bad[] = { good, good, good, good, good };
-    static const guint8 lengths[][4] = { { 0, 0, 0, 0 }, { 0, 0, 0, 27 }, { 0xff, 0xff, 0xff, 0xff }, { 0, 0, 0x20, 0 } };
+    static const guint8 lengths[][4] = {
+        { 0, 0, 0, 0 }, { 0, 0, 0, 27 }, { 0xff, 0xff, 0xff, 0xff }, { 0, 0, 0x20, 0 }
+    };
     g_autoptr(GByteArray) packet = lv_packet(&good, NULL);
     Rig rig;
 
@@ -661,12 +682,14 @@ static void test_framing(void)
 /* Bytes as libvirt 9.0 sends them, and what must be made of them. */
 static void test_golden(void)
 {
-    static const guint8 auth_list[] = { 0, 0, 0, 28, 0x20, 0, 0x80, 0x86, 0, 0, 0, 1, 0, 0, 0, 66, 0, 0, 0, 0, 0, 0, 0, 0,
-                                        0, 0, 0, 0 };
-    static const guint8 answer[] = { 0, 0, 0, 36, 0x20, 0, 0x80, 0x86, 0, 0, 0, 1, 0, 0, 0, 66, 0, 0, 0, 1, 0, 0, 0, 0,
-                                     0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0 };
-    static const guint8 param[] = { 0, 0, 0, 1, 0, 0, 0, 9, 'b', 'a', 'n', 'd', 'w', 'i', 'd', 't', 'h', 0, 0, 0, 0, 0, 0,
-                                    4, 0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 2, 'c', 0, 0, 0, 0, 0, 0, 33 };
+    static const guint8 auth_list[] = { 0, 0,  0, 28, 0x20, 0, 0x80, 0x86, 0, 0, 0, 1, 0, 0,
+                                        0, 66, 0, 0,  0,    0, 0,    0,    0, 0, 0, 0, 0, 0 };
+    static const guint8 answer[] = { 0, 0, 0, 36, 0x20, 0, 0x80, 0x86, 0, 0, 0, 1,
+                                     0, 0, 0, 66, 0,    0, 0,    1,    0, 0, 0, 0,
+                                     0, 0, 0, 0,  0,    0, 0,    1,    0, 0, 0, 0 };
+    static const guint8 param[] = { 0,   0,   0, 1, 0, 0, 0,   9, 'b', 'a', 'n', 'd', 'w', 'i', 'd',
+                                    't', 'h', 0, 0, 0, 0, 0,   0, 4,   0,   0,   0,   0,   0,   0,
+                                    0,   5,   0, 0, 0, 2, 'c', 0, 0,   0,   0,   0,   0,   33 };
     guint8 bytes[sizeof(answer)];
     LvMigrateArgs args;
     g_autoptr(GByteArray) again = NULL;
@@ -705,31 +728,48 @@ static char *rewrite(const char *cookie)
 static void test_cookie(void)
 {
     static const char *const bad[] = {
-        "", "x", "<qemu-migration/>", "<other/>", HEAD, HEAD "</qemu-migration><x/>",
-        HEAD "<nbd/></qemu-migration>", HEAD "<domain/></qemu-migration>", HEAD "<network/></qemu-migration>",
-        HEAD "<graphics/></qemu-migration>", HEAD "<blockDirtyBitmaps/></qemu-migration>",
-        HEAD "<feature name='persistent'/></qemu-migration>", HEAD "<name>" NAME "</name></qemu-migration>",
+        "",
+        "x",
+        "<qemu-migration/>",
+        "<other/>",
+        HEAD,
+        HEAD "</qemu-migration><x/>",
+        HEAD "<nbd/></qemu-migration>",
+        HEAD "<domain/></qemu-migration>",
+        HEAD "<network/></qemu-migration>",
+        HEAD "<graphics/></qemu-migration>",
+        HEAD "<blockDirtyBitmaps/></qemu-migration>",
+        HEAD "<feature name='persistent'/></qemu-migration>",
+        HEAD "<name>" NAME "</name></qemu-migration>",
         HEAD "<capabilities><cap name='x y'/></capabilities></qemu-migration>",
         HEAD "<capabilities><other/></capabilities></qemu-migration>",
         HEAD "<capabilities/><capabilities/></qemu-migration>",
         HEAD "<statistics><sent>1<x/></sent></statistics></qemu-migration>",
         HEAD "<statistics><sent>1x</sent></statistics></qemu-migration>",
         HEAD "<statistics><sent>999999999999999999999</sent></statistics></qemu-migration>",
-        HEAD "<!DOCTYPE a></qemu-migration>", HEAD "<?pi?></qemu-migration>", HEAD "<!-- --></qemu-migration>",
+        HEAD "<!DOCTYPE a></qemu-migration>",
+        HEAD "<?pi?></qemu-migration>",
+        HEAD "<!-- --></qemu-migration>",
         "<qemu-migration><name>other</name><uuid>" UUID "</uuid><hostname>h</hostname>"
         "<hostuuid>11111111-2222-3333-4444-555555555555</hostuuid></qemu-migration>",
-        "<qemu-migration><name>" NAME "</name><uuid>0c7b4a5e-8f0e-4ad1-9c0e-52e5a7f0b8d2</uuid><hostname>h</hostname>"
+        "<qemu-migration><name>" NAME
+        "</name><uuid>0c7b4a5e-8f0e-4ad1-9c0e-52e5a7f0b8d2</uuid><hostname>h</hostname>"
         "<hostuuid>11111111-2222-3333-4444-555555555555</hostuuid></qemu-migration>",
         "<qemu-migration><name>" NAME "</name><uuid>" UUID "</uuid><hostname>a b</hostname>"
         "<hostuuid>11111111-2222-3333-4444-555555555555</hostuuid></qemu-migration>",
     };
     g_autofree char *first = rewrite(COOKIE), *last = rewrite(LAST_COOKIE), *again = NULL;
-    g_autoptr(GBytes) unended = g_bytes_new(COOKIE, strlen(COOKIE)), early = g_bytes_new(COOKIE "\0x", sizeof(COOKIE) + 2);
+    g_autoptr(GBytes) unended = g_bytes_new(COOKIE, strlen(COOKIE)),
+                      early = g_bytes_new(COOKIE "\0x", sizeof(COOKIE) + 2);
 
-    g_assert_cmpstr(first, ==, HEAD "  <capabilities>\n    <cap name='xbzrle' auto='no'/>\n"
-                    "    <cap name='pause-before-switchover' auto='yes'/>\n  </capabilities>\n</qemu-migration>\n");
-    g_assert_cmpstr(last, ==, HEAD "  <statistics>\n    <started>12</started>\n    <sent>-3</sent>\n  </statistics>\n"
-                    "</qemu-migration>\n");
+    g_assert_cmpstr(first, ==,
+                    HEAD "  <capabilities>\n    <cap name='xbzrle' auto='no'/>\n"
+                         "    <cap name='pause-before-switchover' auto='yes'/>\n  "
+                         "</capabilities>\n</qemu-migration>\n");
+    g_assert_cmpstr(
+        last, ==,
+        HEAD "  <statistics>\n    <started>12</started>\n    <sent>-3</sent>\n  </statistics>\n"
+             "</qemu-migration>\n");
     again = rewrite(first);
     g_assert_cmpstr(again, ==, first);
     for (guint i = 0; i < G_N_ELEMENTS(bad); i++)
@@ -754,7 +794,8 @@ static void on_moved(GateSource *source, gpointer user)
     ((Rig *)user)->finished++;
 }
 
-static void on_source_ended(GateSource *source, const char *reason, gboolean violation, gpointer user)
+static void on_source_ended(GateSource *source, const char *reason, gboolean violation,
+                            gpointer user)
 {
     Rig *rig = user;
 

@@ -10,46 +10,82 @@ static void test_host(void)
         VerdictTruth truth;
         Verdict verdict;
     } rows[] = {
-        { "no guest", { "me", GUEST_ENDED, FALSE, FALSE, 2 }, { VERDICT_HOME_SILENT, NULL, 0, 0 }, VERDICT_LEAVE },
-        { "busy", { "me", GUEST_PAUSED, TRUE, FALSE, 2 }, { VERDICT_HOME_KNOWS, "you", 3, 0 }, VERDICT_LEAVE },
-        { "libvirtd away", { "me", GUEST_UNKNOWN, FALSE, FALSE, 2 }, { VERDICT_HOME_NO_JOB, NULL, 0, 0 },
+        { "no guest",
+          { "me", GUEST_ENDED, FALSE, FALSE, 2 },
+          { VERDICT_HOME_SILENT, NULL, 0, 0 },
+          VERDICT_LEAVE },
+        { "busy",
+          { "me", GUEST_PAUSED, TRUE, FALSE, 2 },
+          { VERDICT_HOME_KNOWS, "you", 3, 0 },
+          VERDICT_LEAVE },
+        { "libvirtd away",
+          { "me", GUEST_UNKNOWN, FALSE, FALSE, 2 },
+          { VERDICT_HOME_NO_JOB, NULL, 0, 0 },
           VERDICT_ASK },
-        { "home silent", { "me", GUEST_PAUSED, FALSE, FALSE, 2 }, { VERDICT_HOME_SILENT, "me", 2, 0 }, VERDICT_ASK },
-        { "deputy dead", { "me", GUEST_RUNNING, FALSE, FALSE, 2 }, { VERDICT_HOME_NO_JOB, NULL, 0, 0 },
+        { "home silent",
+          { "me", GUEST_PAUSED, FALSE, FALSE, 2 },
+          { VERDICT_HOME_SILENT, "me", 2, 0 },
+          VERDICT_ASK },
+        { "deputy dead",
+          { "me", GUEST_RUNNING, FALSE, FALSE, 2 },
+          { VERDICT_HOME_NO_JOB, NULL, 0, 0 },
           VERDICT_DESTROY },
-        { "runs as it should", { "me", GUEST_RUNNING, FALSE, FALSE, 2 }, { VERDICT_HOME_KNOWS, "me", 2, 0 },
+        { "runs as it should",
+          { "me", GUEST_RUNNING, FALSE, FALSE, 2 },
+          { VERDICT_HOME_KNOWS, "me", 2, 0 },
           VERDICT_LEAVE },
-        { "about to leave", { "me", GUEST_RUNNING, FALSE, FALSE, 2 }, { VERDICT_HOME_KNOWS, "me", 2, 3 },
+        { "about to leave",
+          { "me", GUEST_RUNNING, FALSE, FALSE, 2 },
+          { VERDICT_HOME_KNOWS, "me", 2, 3 },
           VERDICT_LEAVE },
-        { "left paused", { "me", GUEST_PAUSED, FALSE, FALSE, 2 }, { VERDICT_HOME_KNOWS, "me", 2, 0 },
+        { "left paused",
+          { "me", GUEST_PAUSED, FALSE, FALSE, 2 },
+          { VERDICT_HOME_KNOWS, "me", 2, 0 },
           VERDICT_RESUME },
-        { "paused by the user", { "me", GUEST_PAUSED, FALSE, TRUE, 2 }, { VERDICT_HOME_KNOWS, "me", 2, 0 },
+        { "paused by the user",
+          { "me", GUEST_PAUSED, FALSE, TRUE, 2 },
+          { VERDICT_HOME_KNOWS, "me", 2, 0 },
           VERDICT_LEAVE },
-        { "paused, undecided", { "me", GUEST_PAUSED, FALSE, FALSE, 2 }, { VERDICT_HOME_KNOWS, "me", 2, 3 },
+        { "paused, undecided",
+          { "me", GUEST_PAUSED, FALSE, FALSE, 2 },
+          { VERDICT_HOME_KNOWS, "me", 2, 3 },
           VERDICT_SETTLE },
-        { "arrived, undecided", { "me", GUEST_PAUSED, FALSE, FALSE, 3 }, { VERDICT_HOME_KNOWS, "you", 2, 3 },
+        { "arrived, undecided",
+          { "me", GUEST_PAUSED, FALSE, FALSE, 3 },
+          { VERDICT_HOME_KNOWS, "you", 2, 3 },
           VERDICT_SETTLE },
-        { "fenced", { "me", GUEST_RUNNING, FALSE, FALSE, 2 }, { VERDICT_HOME_KNOWS, "you", 3, 0 },
+        { "fenced",
+          { "me", GUEST_RUNNING, FALSE, FALSE, 2 },
+          { VERDICT_HOME_KNOWS, "you", 3, 0 },
           VERDICT_DESTROY },
-        { "fenced, the next one is on", { "me", GUEST_PAUSED, FALSE, FALSE, 2 }, { VERDICT_HOME_KNOWS, "you", 3, 4 },
+        { "fenced, the next one is on",
+          { "me", GUEST_PAUSED, FALSE, FALSE, 2 },
+          { VERDICT_HOME_KNOWS, "you", 3, 4 },
           VERDICT_DESTROY },
-        { "abandoned", { "me", GUEST_PAUSED, FALSE, FALSE, 3 }, { VERDICT_HOME_KNOWS, "you", 2, 0 },
+        { "abandoned",
+          { "me", GUEST_PAUSED, FALSE, FALSE, 3 },
+          { VERDICT_HOME_KNOWS, "you", 2, 0 },
           VERDICT_DESTROY },
-        { "same epoch elsewhere", { "me", GUEST_RUNNING, FALSE, FALSE, 2 }, { VERDICT_HOME_KNOWS, "you", 2, 0 },
+        { "same epoch elsewhere",
+          { "me", GUEST_RUNNING, FALSE, FALSE, 2 },
+          { VERDICT_HOME_KNOWS, "you", 2, 0 },
           VERDICT_DESTROY },
     };
 
     for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
         g_test_message("%s", rows[i].what);
-        g_assert_cmpstr(verdict_name(verdict_host(&rows[i].here, &rows[i].truth)), ==, verdict_name(rows[i].verdict));
+        g_assert_cmpstr(verdict_name(verdict_host(&rows[i].here, &rows[i].truth)), ==,
+                        verdict_name(rows[i].verdict));
     }
 }
 
 static void test_source(void)
 {
     VerdictHere here = { "me", GUEST_PAUSED, TRUE, FALSE, 2 };
-    VerdictTruth silent = { VERDICT_HOME_SILENT, "me", 2, 0 }, gone = { VERDICT_HOME_NO_JOB, NULL, 0, 0 };
-    VerdictTruth ours = { VERDICT_HOME_KNOWS, "me", 2, 0 }, undecided = { VERDICT_HOME_KNOWS, "me", 2, 3 };
+    VerdictTruth silent = { VERDICT_HOME_SILENT, "me", 2, 0 },
+                 gone = { VERDICT_HOME_NO_JOB, NULL, 0, 0 };
+    VerdictTruth ours = { VERDICT_HOME_KNOWS, "me", 2, 0 },
+                 undecided = { VERDICT_HOME_KNOWS, "me", 2, 3 };
     VerdictTruth theirs = { VERDICT_HOME_KNOWS, "you", 3, 0 };
 
     g_assert_cmpint(verdict_source(&here, &silent), ==, VERDICT_ASK);
