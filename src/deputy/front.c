@@ -465,6 +465,14 @@ static void loop_once(Front *front)
         take_packets(front);
 }
 
+/* No descriptor of our own may become 0, 1 or 2. */
+static void fill_closed(const guint8 kinds[3])
+{
+    for (int fd = 0; fd < 3; fd++)
+        if (kinds[fd] == WIRE_CLOSED)
+            open("/dev/null", O_RDWR | O_CLOEXEC);
+}
+
 static void open_streams(Front *front)
 {
     gboolean merged = front->kinds[1] == WIRE_PIPE && front->kinds[2] == WIRE_PIPE && streams_merged();
@@ -542,6 +550,7 @@ int front_run(const RunOptions *options)
     if (options->detach && !detach(&front.detached, &front.status))
         return front.status;
     streams_kinds(front.kinds);
+    fill_closed(front.kinds);
     terminal_open(&front.terminal, front.kinds);
     signals_inherited(&ignored, &front.inherited_blocked);
     front.pair = fork_back(&front, &error);

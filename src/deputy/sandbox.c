@@ -28,7 +28,9 @@ gboolean sandbox_files(const char *root, gboolean read_only, GError **error)
     g_autoptr(Landlock) landlock = landlock_new(LANDLOCK_NO_TCP | LANDLOCK_NO_ABSTRACT, error);
     LandlockRights rights = read_only ? LANDLOCK_READ : LANDLOCK_READ | LANDLOCK_WRITE;
 
-    return landlock && landlock_allow(landlock, root ? root : "/", rights, error) && landlock_enforce(landlock, error);
+    return landlock && landlock_allow(landlock, root ? root : "/", rights, error) &&
+           landlock_allow(landlock, "/dev/null", LANDLOCK_READ | LANDLOCK_WRITE, error) && /* libfuse's "device" */
+           landlock_enforce(landlock, error);
 }
 
 static int allow_masked(scmp_filter_ctx filter, int call, unsigned argument, guint64 mask, guint64 value)
