@@ -61,7 +61,7 @@ void gate_heard(Gate *gate);
 /* Answers a call of the peer; body may be NULL. */
 void gate_answer(Gate *gate, const LvHeader *call, guint32 status, GByteArray *body);
 
-/* The peer's calls, admitted, on to our libvirtd; cookie as it may be passed on, FINISH3: or NULL. */
+/* The peer's calls, admitted, on to our libvirtd; cookie as it may be passed on (or NULL). */
 void gate_prepare(Gate *gate, const LvHeader *call, GBytes *cookie);
 void gate_finish(Gate *gate, const LvHeader *call, GBytes *cookie);
 
