@@ -27,12 +27,12 @@ for arch in $archs; do
     requires_kernel "$arch"
     cpu=Nehalem
     [ "$arch" = x86_64 ] || cpu=pentium3
-    try "$arch" microvm $cpu 1 "$arch" "$arch"
-    try "$arch" microvm $cpu 2 i686 "$arch, 2 processors, 32-bit program"
-    try "$arch" pc $cpu 1 i686 "$arch, pc"
+    try "$arch" microvm "$cpu" 1 "$arch" "$arch"
+    try "$arch" microvm "$cpu" 2 i686 "$arch, 2 processors, 32-bit program"
+    try "$arch" pc "$cpu" 1 i686 "$arch, pc"
     good=0
     for turn in 1 2 3 4 5 6 7 8 9 10; do
-        boot microvm $cpu "acpi=off machine=$arch cpus=1 turn=$turn" -device virtio-rng-device
+        boot microvm "$cpu" "acpi=off machine=$arch cpus=1 turn=$turn" -device virtio-rng-device
         if grep -q '^1\.\.' "$tmp/console"; then good=$((good + 1)); fi
     done
     [ $good = 10 ]
