@@ -648,7 +648,9 @@ static void test_times(void)
 {
     const char *rounds = g_getenv("SOJOURN_GATE_ROUNDS");
     guint count = rounds ? atoi(rounds) : 0;
-    g_autofree gint64 *times[2] = { g_new0(gint64, count + 1), g_new0(gint64, count + 1) };
+    g_autofree gint64 *direct_times = g_new0(gint64, count + 1);
+    g_autofree gint64 *gate_times = g_new0(gint64, count + 1);
+    gint64 *times[2] = { gate_times, direct_times };
     gint64 cpu[2] = { 0, 0 }, before;
     Run run;
 
@@ -735,7 +737,7 @@ int main(int argc, char **argv)
 
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     virSetErrorFunc(NULL, ignore_errors);
-    g_thread_new("reaper", reaper, NULL);
+    g_thread_unref(g_thread_new("reaper", reaper, NULL));
     node_start(&nodes[0], "a", 1);
     node_start(&nodes[1], "b", 2);
 
