@@ -31,7 +31,7 @@
 #include <unistd.h>
 
 #define PORT_NAME "sojourn.link"
-#define HEAP_BYTES (6u << 20)   /* the link's buffers when all its windows are full */
+#define HEAP_BYTES (4u << 20)   /* the link's buffers: several long file requests and replies at once */
 
 typedef struct {
     Link *link;
