@@ -50,9 +50,8 @@ void guest_start(Hypervisor *hv, const GuestSpec *spec, GAsyncReadyCallback call
 /* Ends the guest at once, by SIGKILL. A guest that is already gone is a success. */
 void guest_destroy(Hypervisor *hv, const char *id, GAsyncReadyCallback callback, gpointer user);
 
-/* Only sends the SIGKILL, does not wait and does not ask libvirtd; libvirtd will notice. For the
- * source's guest once its job is committed elsewhere: libvirt would take 200 ms longer to end it.
- * FALSE where there is no such guest. */
+/* Only sends the SIGKILL: needs no libvirtd, does not wait; libvirt notices by itself. For a guest
+ * that must not run one moment longer. FALSE where there is no such guest. */
 gboolean guest_kill(Hypervisor *hv, const char *id);
 
 /* Both are done at once where the guest is so already. */
