@@ -12,10 +12,14 @@
 #include "common/log.h"
 #include "hosted.h"
 #include "hypervisor/gate-source.h"
+#include "hypervisor/monitor.h"
 
 #include <glib-unix.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#define SET_UP_BYTES 4096   /* QEMU's stream: beyond that memory is being sent, so the first bitmap has been made */
+#define STREAM_LATE_MS 3000
 
 typedef struct {
     Node *node;
@@ -29,6 +33,9 @@ typedef struct {
     guint missing;                 /* dials under way */
     GateSource *gate;
     guint64 streamed;              /* bytes of QEMU's stream */
+    Monitor *monitor;              /* under TCG */
+    gboolean stopped;              /* by it, and not yet told to go on */
+    guint go_on;                   /* timer: in case the stream never begins */
     Relay *relay;
     GError *error;                 /* of a dial */
     gint64 finished_us;            /* when the destination said that the guest runs there */
@@ -60,6 +67,8 @@ static void departure_free(Departure *d)
     unlink(d->gate_path);
     unlink(d->stream_path);
     gate_source_free(d->gate);
+    watch_clear(&d->go_on);
+    monitor_free(d->monitor);
     if (d->relay)
         relay_cut(d->relay, TRUE);
     g_clear_error(&d->error);
@@ -143,6 +152,54 @@ static void gate_unsure(GateSource *gate, const char *text, gpointer user)
     settle_ask(d);
 }
 
+/* Under TCG the guest stands still while QEMU makes the first dirty bitmap (monitor.h): from just before libvirt begins to copy
+ * until the stream has come so far that the bitmap must be there. */
+
+static void copy_begun(Departure *d)
+{
+    watch_clear(&d->go_on);
+    if (d->stopped)
+        monitor_command(d->monitor, "cont", NULL, NULL);
+    d->stopped = FALSE;
+}
+
+static gboolean copy_late(gpointer user)
+{
+    Departure *d = user;
+
+    d->go_on = 0;
+    log_warning("job %s: migration %.8s: the stream does not begin", d->job, d->id);
+    copy_begun(d);
+    return G_SOURCE_REMOVE;
+}
+
+static void copy_noticed(Relay *relay, gpointer user)
+{
+    copy_begun(user);
+}
+
+static void guest_stopped(gboolean ok, gpointer user)
+{
+    Departure *d = user;
+
+    if (!ok)
+        log_warning("job %s: its guest could not be stopped for a moment; the migration goes on", d->job);
+    d->go_on = g_timeout_add(STREAM_LATE_MS, copy_late, d);
+    if (d->gate)
+        gate_source_go_on(d->gate);
+}
+
+static gboolean gate_prepared(GateSource *gate, gpointer user)
+{
+    Departure *d = user;
+
+    if (!d->monitor)
+        return FALSE;
+    d->stopped = TRUE;
+    monitor_command(d->monitor, "stop", guest_stopped, d);
+    return TRUE;
+}
+
 static void gate_finished(GateSource *gate, gpointer user)
 {
     ((Departure *)user)->finished_us = g_get_monotonic_time();
@@ -178,6 +235,8 @@ static void migrated(GObject *source, GAsyncResult *result, gpointer user)
     gboolean moved = guest_migrate_finish(result, &stats, &error);
     Json *answer = json_object();
 
+    if (!moved)
+        copy_begun(d);
     if (hosted) {
         hosted->busy = FALSE;
         hosted->busy_until_us = g_get_monotonic_time();
@@ -219,7 +278,7 @@ static void stream_ended(Relay *relay, guint64 to_peer, guint64 from_peer, gpoin
 
 static gboolean gate_connected(gint listener, GIOCondition condition, gpointer user)
 {
-    static const GateSourceEvents events = {gate_unsure, gate_finished, gate_ended};
+    static const GateSourceEvents events = {gate_unsure, gate_prepared, gate_finished, gate_ended};
     Departure *d = user;
     int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
     g_autofree char *name = guest_name(d->job);
@@ -242,10 +301,25 @@ static gboolean stream_connected(gint listener, GIOCondition condition, gpointer
     if (fd < 0)
         return G_SOURCE_CONTINUE;
     d->relay = relay_new(fd, d->stream_fd, stream_ended, d);
+    relay_notice(d->relay, SET_UP_BYTES, copy_noticed);
     d->stream_fd = -1;
     d->stream_watch = 0;
     close_fd(&d->stream_listener);
     return G_SOURCE_REMOVE;
+}
+
+static void departure_monitor(Departure *d)
+{
+    Hosted *hosted = hosted_find(d->node, d->job);
+    g_autoptr(GError) error = NULL;
+    g_autofree char *path = NULL;
+
+    if (!hosted || !g_str_equal(json_get_string(hosted->description, "accel", "tcg"), "tcg"))
+        return;
+    path = monitor_path(hosted->channel_path);
+    d->monitor = monitor_open(path, &error);
+    if (!d->monitor)
+        log_warning("job %s: QEMU's second monitor does not answer: %s", d->job, error->message);
 }
 
 static void departure_fail(Departure *d, const GError *error)
@@ -269,6 +343,8 @@ static void departure_go(Departure *d)
         departure_fail(d, error);
         return;
     }
+    departure_monitor(d);
+    migration.one_pass = d->monitor != NULL;
     d->gate_watch = g_unix_fd_add(d->gate_listener, G_IO_IN, gate_connected, d);
     d->stream_watch = g_unix_fd_add(d->stream_listener, G_IO_IN, stream_connected, d);
     guest_migrate(d->node->hv, d->job, &migration, NULL, migrated, d);

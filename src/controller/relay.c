@@ -24,6 +24,9 @@ struct Relay {
     void (*ended)(Relay *relay, guint64 a_to_b, guint64 b_to_a, gpointer user);
     gpointer user;
     GThread *thread;
+    GMutex lock;          /* of what follows */
+    guint64 notice_at;    /* 0: no notice wanted, or given */
+    void (*noticed)(Relay *relay, gpointer user);
 };
 
 static gboolean would_block(ssize_t result)
@@ -82,19 +85,57 @@ static gboolean relay_done(gpointer user)
     close(relay->ways[0].from);
     close(relay->ways[0].to);
     g_main_context_unref(relay->context);
+    g_mutex_clear(&relay->lock);
     g_free(relay);
     return G_SOURCE_REMOVE;
+}
+
+static gboolean relay_noticed(gpointer user)
+{
+    Relay *relay = user;
+
+    if (relay->ended) /* not forgotten by its owner */
+        relay->noticed(relay, relay->user);
+    return G_SOURCE_REMOVE;
+}
+
+static void relay_later(Relay *relay, GSourceFunc callback)
+{
+    GSource *source = g_idle_source_new();
+
+    g_source_set_priority(source, G_PRIORITY_DEFAULT);
+    g_source_set_callback(source, callback, relay, NULL);
+    g_source_attach(source, relay->context);
+    g_source_unref(source);
+}
+
+static void relay_look(Relay *relay)
+{
+    g_mutex_lock(&relay->lock);
+    if (relay->notice_at && relay->ways[0].moved >= relay->notice_at) {
+        relay->notice_at = 0;
+        relay_later(relay, relay_noticed);
+    }
+    g_mutex_unlock(&relay->lock);
+}
+
+void relay_notice(Relay *relay, guint64 bytes, void (*noticed)(Relay *relay, gpointer user))
+{
+    g_mutex_lock(&relay->lock);
+    relay->noticed = noticed;
+    relay->notice_at = bytes;
+    g_mutex_unlock(&relay->lock);
 }
 
 static gpointer relay_thread(gpointer user)
 {
     Relay *relay = user;
     Way *ways = relay->ways;
-    GSource *source;
 
     while (way_move(&ways[0]) && way_move(&ways[1]) && !(ways[0].finished && ways[1].finished)) {
         struct pollfd polled[2] = {{.fd = ways[0].from}, {.fd = ways[0].to}};
 
+        relay_look(relay);
         want(polled, &ways[0]);
         want(polled, &ways[1]);
         /* a side of which nothing is wanted would report its end for ever */
@@ -108,11 +149,7 @@ static gpointer relay_thread(gpointer user)
     shutdown(ways[0].to, SHUT_RDWR);
     g_free(ways[0].buffer);
     g_free(ways[1].buffer);
-    source = g_idle_source_new();
-    g_source_set_priority(source, G_PRIORITY_DEFAULT);
-    g_source_set_callback(source, relay_done, relay, NULL);
-    g_source_attach(source, relay->context);
-    g_source_unref(source);
+    relay_later(relay, relay_done);
     return NULL;
 }
 
@@ -123,6 +160,7 @@ Relay *relay_new(int a, int b, void (*ended)(Relay *relay, guint64 a_to_b, guint
 
     relay->ways[0] = (Way){.from = a, .to = b, .buffer = g_malloc(BUFFER_BYTES)};
     relay->ways[1] = (Way){.from = b, .to = a, .buffer = g_malloc(BUFFER_BYTES)};
+    g_mutex_init(&relay->lock);
     relay->context = g_main_context_ref_thread_default();
     relay->ended = ended;
     relay->user = user;

@@ -15,5 +15,8 @@ typedef struct Relay Relay;
 Relay *relay_new(int a, int b, void (*ended)(Relay *relay, guint64 a_to_b, guint64 b_to_a, gpointer user),
                  gpointer user);
 
+/* Calls back once on the main context when so many bytes have gone from a to b; to be called right after relay_new. */
+void relay_notice(Relay *relay, guint64 bytes, void (*noticed)(Relay *relay, gpointer user));
+
 /* Breaks it off: both descriptors are shut down; ended follows, if forget is FALSE. */
 void relay_cut(Relay *relay, gboolean forget);

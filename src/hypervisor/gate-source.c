@@ -28,7 +28,9 @@ struct GateSource {
     gboolean open;                 /* a call waits for its answer ... */
     LvHeader call;                 /* ... this one */
     char *stream_uri;              /* our own, from PREPARE3 */
-    gboolean finishing; /* FINISH3 that is no cancellation has been passed on, and not answered */
+    GByteArray *held;              /* PREPARE3's answer, until gate_source_go_on ... */
+    LvHeader held_header;          /* ... and its header */
+    gboolean finishing;            /* FINISH3 that is no cancellation has been passed on, and not answered */
     gboolean settling;             /* unsure() has been, or is about to be, called */
     gboolean complete;             /* FINISH3 has been answered */
     guint unheard;                 /* pings since the destination's last packet */
@@ -245,7 +247,13 @@ static void pass_answer(GateSource *gate, const LvHeader *header, const guint8 *
         source_fault(gate, TRUE, "another domain");
     } else if (admit_cookie(gate, &answer)) {
         out = lv_migrate_answer_encode(&answer, finish);
-        pass(gate, header, out);
+        gate->held_header = *header;
+        if (!finish && gate->events->prepared) /* kept first: gate_source_go_on may come from within */
+            gate->held = g_steal_pointer(&out);
+        if (out)
+            pass(gate, header, out);
+        else if (!gate->events->prepared(gate, gate->user))
+            gate_source_go_on(gate);
     }
     lv_migrate_answer_clear(&answer);
 }
@@ -352,6 +360,14 @@ static GByteArray *made_up_success(const GateSource *gate)
     return body;
 }
 
+void gate_source_go_on(GateSource *gate)
+{
+    g_autoptr(GByteArray) held = g_steal_pointer(&gate->held);
+
+    if (held)
+        pass(gate, &gate->held_header, held);
+}
+
 void gate_source_settle(GateSource *gate, gboolean ours)
 {
     g_autoptr(GByteArray) body = NULL;
@@ -377,6 +393,7 @@ void gate_source_free(GateSource *gate)
     g_free(gate->uuid);
     g_free(gate->stream_uri);
     g_free(gate->reason);
+    g_clear_pointer(&gate->held, g_byte_array_unref);
     gate->dead = TRUE;
     if (gate->busy == 0)
         g_free(gate);

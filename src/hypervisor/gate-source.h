@@ -25,6 +25,9 @@ typedef struct {
     /* FINISH3 failed or its answer is lost (text says why): ask home to settle, judge by
      * verdict_source, then call gate_source_settle. libvirt waits, the guest stays paused. */
     void (*unsure)(GateSource *gate, const char *text, gpointer user);
+    /* PREPARE3 has been answered: libvirt begins to copy when it hears that. TRUE: not before gate_source_go_on (may be
+     * NULL). */
+    gboolean (*prepared)(GateSource *gate, gpointer user);
     /* The destination has said that FINISH3 succeeded: the guest runs there (may be NULL). */
     void (*finished)(GateSource *gate, gpointer user);
     /* The last callback. violation: the destination said what it may not say. Our libvirt client
@@ -37,8 +40,11 @@ typedef struct {
 GateSource *gate_source_new(int client_fd, int peer_fd, const GateSourceConfig *config,
                             const GateSourceEvents *events, gpointer user);
 
-/* After unsure(), once. ours: the guest is effective here and nothing is expected: libvirt gets an
- * error and resumes it. Not ours: libvirt is told that all is well and removes the guest. */
+/* After prepared() was answered with TRUE, once. */
+void gate_source_go_on(GateSource *gate);
+
+/* After unsure(), once. ours: the guest is effective here and nothing is expected: libvirt gets an error and resumes it. Not
+ * ours: libvirt is told that all is well and removes the guest. */
 void gate_source_settle(GateSource *gate, gboolean ours);
 
 /* Closes both and frees. While FINISH3 is open libvirt then resumes the guest: not to be called

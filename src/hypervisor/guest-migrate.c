@@ -8,7 +8,8 @@
  * memory faster than it can be copied. It begins late, so that it does not disturb the short
  * migrations which are the usual ones.
  *
- * The downtime limit is small (QEMU then makes one more pass over memory instead of sending what is
+ * With one_pass the limit is 0 and stays so: QEMU then never looks at the dirty bitmap between the
+ * first pass and the guest's stop. Else the downtime limit is small (QEMU then makes one more pass over memory instead of sending what is
  * left while the guest stands still: the freeze is a millisecond instead of sixty, the total is the
  * same).
  *
@@ -104,8 +105,10 @@ static void report_later(GTask *task, Migration *migration, guint64 total, guint
 static void raise_downtime(Migration *migration, guint iteration, guint *limit)
 {
     guint steps = iteration > PATIENT_PASSES ? MIN((iteration - PATIENT_PASSES + 1) / 2, 10) : 0;
-    guint wanted =
-        MIN(migration->max_downtime_ms << steps, MAX(DOWNTIME_MAX_MS, migration->max_downtime_ms));
+    guint wanted = migration->max_downtime_ms
+                       ? MIN(migration->max_downtime_ms << steps,
+                             MAX(DOWNTIME_MAX_MS, migration->max_downtime_ms))
+                       : 0;
 
     if (wanted > *limit && virt_set_max_downtime(migration->watch, migration->id, wanted, NULL))
         *limit = wanted;
@@ -244,8 +247,9 @@ void guest_migrate(Hypervisor *hv, const char *id, const GuestMigration *wanted,
     migration->stream_path = g_strdup(wanted->stream_path);
     migration->destination_xml = g_strdup(wanted->destination_xml);
     migration->bandwidth_mib = wanted->bandwidth_mib;
-    migration->max_downtime_ms =
-        wanted->max_downtime_ms ? wanted->max_downtime_ms : GUEST_DOWNTIME_MS;
+    migration->max_downtime_ms = wanted->one_pass          ? 0
+                                 : wanted->max_downtime_ms ? wanted->max_downtime_ms
+                                                           : GUEST_DOWNTIME_MS;
     migration->progress = wanted->progress;
     migration->progress_user = wanted->progress_user;
     migration->cancellable = cancellable ? g_object_ref(cancellable) : g_cancellable_new();

@@ -13,6 +13,7 @@
 #include "guest-xml.h"
 
 #include "common/error.h"
+#include "monitor.h"
 
 #include <libvirt-gconfig/libvirt-gconfig.h>
 #include <string.h>
@@ -224,7 +225,7 @@ static gboolean spec_check(const GuestSpec *spec, GError **error)
             spec->memory_bytes);
     if (spec->cpus < 1 || spec->cpus > 64)
         return wrong(error, "a guest cannot have %u CPUs: give it 1 to 64", spec->cpus);
-    if (spec->channel_path && strlen(spec->channel_path) > SUN_PATH_MAX)
+    if (spec->channel_path && strlen(spec->channel_path) > SUN_PATH_MAX - 4) /* with .qmp */
         return wrong(error, "the socket path %s is too long: choose a shorter run directory",
                      spec->channel_path);
     return check_path("kernel", spec->kernel, error) &&
@@ -316,6 +317,23 @@ static void set_life(GVirConfigDomain *domain)
                                      GVIR_CONFIG_DOMAIN_LIFECYCLE_DESTROY);
 }
 
+/* A second monitor, which libvirt-gconfig has no words for; under TCG only, see monitor.h. */
+static char *with_monitor(const char *xml, const GuestSpec *spec)
+{
+    g_autofree char *path = monitor_path(spec->channel_path);
+    g_autofree char *args =
+        g_markup_printf_escaped("  <qemu:commandline>\n    <qemu:arg value=\"-qmp\"/>\n"
+                                "    <qemu:arg value=\"unix:%s,server=on,wait=off\"/>\n"
+                                "  </qemu:commandline>\n",
+                                path);
+    const char *end = g_strrstr(xml, "</domain>"), *type = strstr(xml, "<domain ");
+
+    g_return_val_if_fail(end && type, NULL);
+    type += strlen("<domain ");
+    return g_strdup_printf("%.*sxmlns:qemu=\"http://libvirt.org/schemas/domain/qemu/1.0\" %.*s%s%s",
+                           (int)(type - xml), xml, (int)(end - type), type, args, end);
+}
+
 char *guest_xml(const GuestSpec *spec, GError **error)
 {
     if (!spec_check(spec, error))
@@ -341,5 +359,11 @@ char *guest_xml(const GuestSpec *spec, GError **error)
     if (!set_cpu(domain, spec, error) || !set_metadata(domain, spec, error) ||
         !add_devices(domain, spec, error))
         return NULL;
-    return gvir_config_object_to_xml(GVIR_CONFIG_OBJECT(domain));
+
+    char *plain = gvir_config_object_to_xml(GVIR_CONFIG_OBJECT(domain));
+    if (kvm)
+        return plain;
+    char *xml = with_monitor(plain, spec);
+    g_free(plain);
+    return xml;
 }

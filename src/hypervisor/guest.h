@@ -96,6 +96,9 @@ typedef struct {
                               not converge */
     const char
         *destination_xml;   /* only where there is a bare libvirtd instead of a gate; else NULL */
+    gboolean one_pass;      /* memory is copied once while the guest runs, the rest when it stands still
+                             * (max_downtime_ms does not count): under TCG the dirty bitmap must not be read
+                             * while it runs, see monitor.h */
     GuestProgress progress; /* may be NULL */
     gpointer progress_user;
 } GuestMigration;

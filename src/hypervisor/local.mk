@@ -13,6 +13,7 @@ libhypervisor_a_SOURCES = \
 	src/hypervisor/kvm.c src/hypervisor/kvm.h \
 	src/hypervisor/libvirt-rpc.c src/hypervisor/libvirt-rpc.h \
 	src/hypervisor/libvirtd.c src/hypervisor/libvirtd.h \
+	src/hypervisor/monitor.c src/hypervisor/monitor.h \
 	src/hypervisor/virt.c src/hypervisor/virt.h \
 	src/hypervisor/xdr.c src/hypervisor/xdr.h \
 	$(NULL)

@@ -13,7 +13,7 @@ for node in node2 node3 node2 home; do
     on node1 sojourn migrate walker "$node" || fail "it could not go to $node"
     job_is_on node1 walker "${node/home/node1}" || fail "it is not on $node"
 done
-wait $job || fail "the job ended with status $?"
+wait $job || { cat "$work/err"; tail -n 20 /tmp/sojourn-rig-*/n*/log/sojournd.log; fail "the job ended badly"; }
 (seq 1500; echo "verdict ok") | cmp - "$work/out" || fail "its output is not exact"
 seq 1500 | cmp - "$work/lines" || fail "its file is not exact"
 echo "ok - moved four times, nothing lost"

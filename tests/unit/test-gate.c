@@ -806,7 +806,9 @@ static void on_source_ended(GateSource *source, const char *reason, gboolean vio
     g_clear_pointer(&rig->source, gate_source_free);
 }
 
-static const GateSourceEvents source_events = { on_unsure, on_moved, on_source_ended };
+static const GateSourceEvents source_events = {
+    .unsure = on_unsure, .finished = on_moved, .ended = on_source_ended
+};
 
 static void source_open(Rig *rig)
 {
