@@ -6,7 +6,8 @@
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build=${SOJOURN_BUILD:-$top/build}
 export SOJOURN_BUILD=$build
-export PATH=$build:$top/scripts:$PATH
+export PATH=$build:$PATH
+rig() { "$top/scripts/rig" "$@"; } # not scripts/ in PATH: there is a "test" in it
 work=$(mktemp -d "${TMPDIR:-/tmp}/sojourn-test.XXXXXX")
 chmod 755 "$work"
 cleanups=()
