@@ -115,6 +115,7 @@ static void send_signal(Front *front, int sig, WireScope scope, const gint64 *va
 /* The front goes on, after whatever stopped it. */
 static void go_on(Front *front)
 {
+    terminal_forget(&front->terminal);
     if (!front->started)
         return;
     terminal_raw(&front->terminal);
@@ -241,10 +242,14 @@ static void write_out(Front *front, WireStream stream)
 
 static void take_output(Front *front, const WireMessage *message)
 {
-    if (message->data.stream >= WIRE_STREAMS)
-        return;
+    StreamOutput *output = &front->outputs[message->data.stream];
+    gsize size = message->data.size;
+
     timings_mark(&front->timings, PAIR_OUTPUT);
-    stream_output_add(&front->outputs[message->data.stream], message->data.data, message->data.size);
+    if (message->data.stream == WIRE_TTY)
+        size = terminal_plain(&front->terminal, (guint8 *) message->data.data, size); /* of take_packets' own buffer */
+    stream_output_add(output, message->data.data, size);
+    output->taken += message->data.size - size;
     write_out(front, message->data.stream);
 }
 

@@ -63,17 +63,46 @@ gboolean terminal_ours(const Terminal *terminal)
     return terminal->fd >= 0 && (group < 0 || group == getpgrp());
 }
 
+static gboolean same_modes(const struct termios *a, const struct termios *b)
+{
+    return a->c_iflag == b->c_iflag && a->c_oflag == b->c_oflag && a->c_lflag == b->c_lflag &&
+           memcmp(a->c_cc, b->c_cc, NCCS) == 0;
+}
+
 void terminal_raw(Terminal *terminal)
 {
-    if (terminal->fd < 0 || terminal->shared || terminal->raw || !terminal_ours(terminal))
+    struct termios now;
+
+    if (terminal->fd < 0 || terminal->shared || terminal->raw || !terminal_ours(terminal) ||
+        tcgetattr(terminal->fd, &now) < 0)
         return;
-    if (tcgetattr(terminal->fd, &terminal->modes) < 0)
-        return;
+    /* A shell gives a job it continues the modes it was stopped with: raw ones, if SIGSTOP left no time. */
+    if (!same_modes(&now, &terminal->raw_modes))
+        terminal->modes = now;
     terminal->raw_modes = terminal->modes;
     cfmakeraw(&terminal->raw_modes);
     terminal->raw_modes.c_cc[VMIN] = 1;
     terminal->raw_modes.c_cc[VTIME] = 0;
     terminal->raw = tcsetattr(terminal->fd, TCSANOW, &terminal->raw_modes) == 0;
+}
+
+void terminal_forget(Terminal *terminal)
+{
+    terminal->raw = FALSE;
+}
+
+gsize terminal_plain(const Terminal *terminal, guint8 *bytes, gsize size)
+{
+    struct termios now;
+    gsize kept = 0;
+
+    if (terminal->shared || terminal->raw || tcgetattr(terminal->fd, &now) < 0 ||
+        (now.c_oflag & (OPOST | ONLCR)) != (OPOST | ONLCR))
+        return size;
+    for (gsize i = 0; i < size; i++)
+        if (bytes[i] != '\r' || i + 1 == size || bytes[i + 1] != '\n')
+            bytes[kept++] = bytes[i];
+    return kept;
 }
 
 void terminal_restore(Terminal *terminal)
@@ -162,7 +191,6 @@ void terminal_rescue(int fd, const struct termios *raw, const struct termios *mo
 {
     struct termios now;
 
-    if (tcgetattr(fd, &now) == 0 && now.c_iflag == raw->c_iflag && now.c_oflag == raw->c_oflag &&
-        now.c_lflag == raw->c_lflag && memcmp(now.c_cc, raw->c_cc, NCCS) == 0)
+    if (tcgetattr(fd, &now) == 0 && same_modes(&now, raw))
         tcsetattr(fd, TCSANOW, modes);
 }

@@ -27,6 +27,13 @@ void terminal_raw(Terminal *terminal);
 /* Modes as the program left them (or as they were); works on any path out, also twice. */
 void terminal_restore(Terminal *terminal);
 
+/* This process was stopped and goes on: somebody else has had the terminal. */
+void terminal_forget(Terminal *terminal);
+
+/* Output of the guest's terminal, which has made \r\n of each \n: undone, in place, where the home's terminal does that
+ * itself (in the background). The new size. */
+gsize terminal_plain(const Terminal *terminal, guint8 *bytes, gsize size);
+
 /* Whether a read gets what is meant for us: it is our turn and, of a shared one, no other program has taken the keys. */
 gboolean terminal_readable(const Terminal *terminal);
 
