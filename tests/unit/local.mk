@@ -57,3 +57,7 @@ test_files_lock_LDADD = $(GLIB_LIBS)
 UNIT_TESTS += test-files
 test_files_SOURCES = tests/unit/test-files.c
 test_files_LDADD = $(DEPUTY_LIBS) $(COMMON_LIBS)
+
+UNIT_TESTS += test-deputy
+test_deputy_SOURCES = tests/unit/test-deputy.c
+test_deputy_LDADD = $(DEPUTY_LIBS) $(UNIT_LDADD)
