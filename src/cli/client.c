@@ -66,8 +66,8 @@ static char *socket_for(const char *method, GError **error)
     return g_steal_pointer(&socket);
 }
 
-static Json *call(const char *method, Json *params, guint timeout_ms, ClientNotified notified, gpointer user,
-                  int *ret_status)
+static Json *call(const char *method, Json *params, guint timeout_ms, ClientNotified notified,
+                  gpointer user, int *ret_status)
 {
     g_autoptr(GError) error = NULL;
     g_autofree char *socket = socket_for(method, &error);
@@ -90,7 +90,8 @@ Json *client_call(const char *method, Json *params, guint timeout_ms, int *ret_s
     return call(method, params, timeout_ms, NULL, NULL, ret_status);
 }
 
-Json *client_call_notified(const char *method, Json *params, ClientNotified notified, gpointer user, int *ret_status)
+Json *client_call_notified(const char *method, Json *params, ClientNotified notified,
+                           gpointer user, int *ret_status)
 {
     return call(method, params, 0, notified, user, ret_status);
 }

@@ -4,8 +4,9 @@
 
 #include "common/json.h"
 
-/* Takes options out of the words and checks that the number of those that are left is within bounds; most 0 means none.
- * FALSE: the sentence was printed, return 2. --help prints the synopsis and ends the program. */
+/* Takes options out of the words and checks that the number of those that are left is within
+ * bounds; most 0 means none. FALSE: the sentence was printed, return 2. --help prints the synopsis
+ * and ends the program. */
 gboolean client_words(int *argc, char ***argv, const GOptionEntry *options, int least, int most);
 
 /* One entry for GOptionEntry arrays: --json. */
@@ -13,11 +14,12 @@ gboolean client_words(int *argc, char ***argv, const GOptionEntry *options, int 
 
 typedef void (*ClientNotified)(const char *method, Json *params, gpointer user);
 
-/* Asks the controller and waits; timeout_ms 0: as long as it takes. params is taken over. Starts the user's own
- * controller where none is, except for job.*: no controller, no jobs. NULL: the sentence was printed and *ret_status is
- * the exit status. */
+/* Asks the controller and waits; timeout_ms 0: as long as it takes. params is taken over. Starts
+ * the user's own controller where none is, except for job.*: no controller, no jobs. NULL: the
+ * sentence was printed and *ret_status is the exit status. */
 Json *client_call(const char *method, Json *params, guint timeout_ms, int *ret_status);
-Json *client_call_notified(const char *method, Json *params, ClientNotified notified, gpointer user, int *ret_status);
+Json *client_call_notified(const char *method, Json *params, ClientNotified notified,
+                           gpointer user, int *ret_status);
 
 /* The same, quietly, for completion: NULL on any failure, within a second. */
 Json *client_ask(const char *method);

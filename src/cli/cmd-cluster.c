@@ -14,7 +14,8 @@ static int cluster_init(int argc, char **argv)
     g_autofree char *name = NULL, *address = NULL;
     const GOptionEntry options[] = {
         { "name", 0, 0, G_OPTION_ARG_STRING, &name, "This node's name", "NAME" },
-        { "address", 0, 0, G_OPTION_ARG_STRING, &address, "What other nodes reach it by", "ADDRESS" },
+        { "address", 0, 0, G_OPTION_ARG_STRING, &address, "What other nodes reach it by",
+          "ADDRESS" },
         { NULL }
     };
     g_autoptr(Json) result = NULL;
@@ -69,7 +70,8 @@ static int cluster_join(int argc, char **argv)
 
     if (!client_words(&argc, &argv, NULL, 1, 1))
         return 2;
-    result = client_call("cluster.join", json_set_string(json_object(), "token", argv[1]), JOIN_MS, &status);
+    result = client_call("cluster.join", json_set_string(json_object(), "token", argv[1]), JOIN_MS,
+                         &status);
     if (result)
         puts("This node is in the cluster; \"sojourn nodes\" shows it.");
     return status;
@@ -114,13 +116,15 @@ static int cluster_remove(int argc, char **argv)
 
     if (!client_words(&argc, &argv, NULL, 1, 1))
         return 2;
-    result = client_call("cluster.remove", json_set_string(json_object(), "node", argv[1]), 30000, &status);
+    result = client_call("cluster.remove", json_set_string(json_object(), "node", argv[1]), 30000,
+                         &status);
     return result ? 0 : status;
 }
 
 static const Command verbs[] = {
     { "init", "[--name NAME] [--address ADDRESS]", "make a cluster of this node", cluster_init },
-    { "token", "[--json] [--valid SECONDS] [--single]", "print what another node joins with", cluster_token },
+    { "token", "[--json] [--valid SECONDS] [--single]", "print what another node joins with",
+      cluster_token },
     { "join", "TOKEN", "join the cluster that the token is from", cluster_join },
     { "members", "[--json]", "show who is in the cluster", cluster_members },
     { "remove", "NODE", "take a node out of the cluster", cluster_remove },
@@ -136,6 +140,7 @@ int cmd_cluster(int argc, char **argv)
     if (argc > 1 && !g_str_equal(argv[1], "--help"))
         log_error("There is no command \"cluster %s\"", argv[1]);
     for (guint i = 0; i < G_N_ELEMENTS(verbs); i++)
-        fprintf(stderr, "%s sojourn cluster %s %s\n", i ? "      " : "usage:", verbs[i].name, verbs[i].args);
+        fprintf(stderr, "%s sojourn cluster %s %s\n", i ? "      " : "usage:", verbs[i].name,
+                verbs[i].args);
     return argc > 1 && g_str_equal(argv[1], "--help") ? 0 : 2;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* cmd-doctor.c - sojourn doctor: what this node can do and, for each thing that it cannot, the remedy */
+/* cmd-doctor.c - sojourn doctor: what this node can do, and what would help where it cannot */
 #include "client.h"
 #include "cmd.h"
 
@@ -26,7 +26,8 @@ int cmd_doctor(int argc, char **argv)
         const char *remedy = json_get_string(row, "remedy", "");
         gboolean ok = json_get_bool(row, "ok", FALSE);
 
-        printf("%-4s %-12s %s\n", ok ? "ok" : "--", json_get_string(row, "check", ""), json_get_string(row, "text", ""));
+        printf("%-4s %-12s %s\n", ok ? "ok" : "--", json_get_string(row, "check", ""),
+               json_get_string(row, "text", ""));
         if (!ok && *remedy)
             printf("%18sremedy: %s\n", "", remedy);
     }

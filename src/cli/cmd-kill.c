@@ -57,7 +57,8 @@ int cmd_kill(int argc, char **argv)
     }
     for (int i = 1; i < argc; i++) {
         int status;
-        g_autoptr(Json) result = client_call("job.kill", json_set_int(client_job(argv[i]), "signal", number), 30000, &status);
+        Json *params = json_set_int(client_job(argv[i]), "signal", number);
+        g_autoptr(Json) result = client_call("job.kill", params, 30000, &status);
 
         worst = result ? worst : status;
     }

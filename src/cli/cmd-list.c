@@ -7,6 +7,7 @@
 static void add_row(Table *table, Json *job)
 {
     const char *id = json_get_string(job, "id", "");
+    gboolean locked = json_get_bool(job, "locked", FALSE);
 
     table_take(table, g_strndup(id, CLIENT_ID_SHOWN));
     table_cell(table, json_get_string(job, "name", NULL));
@@ -14,7 +15,7 @@ static void add_row(Table *table, Json *job)
     table_take(table, g_strdup_printf("%" G_GINT64_FORMAT, json_get_int(job, "pid", 0)));
     table_cell(table, json_get_string(job, "home", NULL));
     table_cell(table, json_get_string(job, "node", NULL));
-    table_take(table, g_strconcat(json_get_string(job, "state", ""), json_get_bool(job, "locked", FALSE) ? ", locked" : "", NULL));
+    table_take(table, g_strconcat(json_get_string(job, "state", ""), locked ? ", locked" : "", NULL));
     table_take(table, g_strdup_printf("%.1f s", json_get_double(job, "cpu_seconds", 0)));
     table_cell(table, json_get_string(job, "command", NULL));
 }

@@ -10,7 +10,8 @@ static int set_locked(int argc, char **argv, gboolean locked)
 
     if (!client_words(&argc, &argv, NULL, 1, 1))
         return 2;
-    result = client_call("job.lock", json_set_bool(client_job(argv[1]), "locked", locked), 30000, &status);
+    result = client_call("job.lock", json_set_bool(client_job(argv[1]), "locked", locked), 30000,
+                         &status);
     return result ? 0 : status;
 }
 

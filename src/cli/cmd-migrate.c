@@ -19,7 +19,8 @@ static int migrate(const char *job, const char *node, gboolean as_json)
     g_autoptr(Json) result = NULL;
     int status;
 
-    result = client_call_notified("job.migrate", json_set_string(client_job(job), "node", node), on_progress, NULL, &status);
+    result = client_call_notified("job.migrate", json_set_string(client_job(job), "node", node),
+                                  on_progress, NULL, &status);
     progress_clear();
     if (!result)
         return status;

@@ -5,20 +5,25 @@
 #include "fields.h"
 #include "table.h"
 
+static char *number(Json *node, const char *key)
+{
+    return g_strdup_printf("%" G_GINT64_FORMAT, json_get_int(node, key, 0));
+}
+
 static void add_row(Table *table, Json *node)
 {
     g_autofree char *total = client_size(json_get_int(node, "memory_total_bytes", 0));
     g_autofree char *free = client_size(json_get_int(node, "memory_free_bytes", 0));
-    gboolean known = json_has(node, "cpus");
+    gboolean known = json_has(node, "cpus"), self = json_get_bool(node, "self", FALSE);
 
-    table_take(table, g_strconcat(json_get_string(node, "name", "?"), json_get_bool(node, "self", FALSE) ? " *" : "", NULL));
+    table_take(table, g_strconcat(json_get_string(node, "name", "?"), self ? " *" : "", NULL));
     table_cell(table, json_get_string(node, "address", NULL));
     table_cell(table, json_get_string(node, "state", NULL));
     table_cell(table, json_get_string(node, "accel", NULL));
-    table_take(table, known ? g_strdup_printf("%" G_GINT64_FORMAT, json_get_int(node, "cpus", 0)) : NULL);
+    table_take(table, known ? number(node, "cpus") : NULL);
     table_take(table, known ? g_strdup_printf("%.2f", json_get_double(node, "load", 0)) : NULL);
     table_take(table, known ? g_strdup_printf("%s of %s", free, total) : NULL);
-    table_take(table, known ? g_strdup_printf("%" G_GINT64_FORMAT, json_get_int(node, "jobs", 0)) : NULL);
+    table_take(table, known ? number(node, "jobs") : NULL);
 }
 
 int cmd_nodes(int argc, char **argv)
@@ -38,7 +43,8 @@ int cmd_nodes(int argc, char **argv)
         client_print_json(nodes);
         return 0;
     }
-    table = table_new("Name", "Address", "State", "Accel", "CPUs", "Load", "Memory free", "Jobs", NULL);
+    table = table_new("Name", "Address", "State", "Accel", "CPUs", "Load", "Memory free", "Jobs",
+                      NULL);
     for (guint i = 0; i < json_length(nodes); i++)
         add_row(table, json_at(nodes, i));
     table_print(table);
@@ -74,11 +80,13 @@ int cmd_node(int argc, char **argv)
     gboolean as_json = FALSE;
     const GOptionEntry options[] = { OPTION_JSON(&as_json), { NULL } };
     g_autoptr(Json) node = NULL;
+    Json *params;
     int status;
 
     if (!client_words(&argc, &argv, options, 0, 1))
         return 2;
-    node = client_call("node.show", argc > 1 ? json_set_string(json_object(), "node", argv[1]) : NULL, 30000, &status);
+    params = argc > 1 ? json_set_string(json_object(), "node", argv[1]) : NULL;
+    node = client_call("node.show", params, 30000, &status);
     if (!node)
         return status;
     if (as_json)

@@ -12,7 +12,8 @@ int cmd_wait(int argc, char **argv)
     gboolean as_json = FALSE, with_status = FALSE;
     const GOptionEntry options[] = {
         OPTION_JSON(&as_json),
-        { "status", 's', 0, G_OPTION_ARG_NONE, &with_status, "Exit with the job's own status", NULL },
+        { "status", 's', 0, G_OPTION_ARG_NONE, &with_status, "Exit with the job's own status",
+          NULL },
         { NULL }
     };
     g_autoptr(Json) result = NULL;
@@ -27,7 +28,8 @@ int cmd_wait(int argc, char **argv)
     if (as_json)
         client_print_json(result);
     else if (WIFSIGNALED(how))
-        printf("Job %s was ended by signal %d (%s).\n", argv[1], WTERMSIG(how), strsignal(WTERMSIG(how)));
+        printf("Job %s was ended by signal %d (%s).\n", argv[1], WTERMSIG(how),
+               strsignal(WTERMSIG(how)));
     else
         printf("Job %s ended with status %d.\n", argv[1], WEXITSTATUS(how));
     if (!with_status)

@@ -15,7 +15,8 @@ int cmd_why(int argc, char **argv)
 
     if (!client_words(&argc, &argv, options, 2, 2))
         return 2;
-    result = client_call("job.why", json_set_string(client_job(argv[1]), "node", argv[2]), 30000, &status);
+    result = client_call("job.why", json_set_string(client_job(argv[1]), "node", argv[2]), 30000,
+                         &status);
     if (!result)
         return status;
     reasons = json_get(result, "reasons");

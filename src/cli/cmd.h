@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* cmd.h - the commands: one a verb; each takes its own words (argv[0] is the verb) and returns an exit status */
+/* cmd.h - the commands: each takes its words, argv[0] its verb, and returns an exit status */
 #pragma once
 
 #include <glib.h>
 
 typedef struct {
     const char *name;
-    const char *args;      /* as in the synopsis; the shell completes by its words JOB, NODE, COMMAND, a|b */
+    /* as in the synopsis; the shell completes by its words JOB, NODE, COMMAND, a|b */
+    const char *args;
     const char *summary;
     int (*run)(int argc, char **argv);
 } Command;

@@ -50,6 +50,7 @@ void fields_print(Json *object, const Field *fields)
         g_autofree char *text = json_has(object, field->key) ? field_text(object, field) : NULL;
 
         if (text && *text)
-            fields_line(field->label, "%s%s%s", text, field->unit ? " " : "", field->unit ? field->unit : "");
+            fields_line(field->label, "%s%s%s", text, field->unit ? " " : "", field->unit
+                        ? field->unit : "");
     }
 }

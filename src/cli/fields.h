@@ -4,7 +4,9 @@
 
 #include "common/json.h"
 
-typedef enum { FIELD_TEXT, FIELD_NUMBER, FIELD_DECIMAL, FIELD_SIZE, FIELD_YES, FIELD_TIME } FieldKind;
+typedef enum {
+    FIELD_TEXT, FIELD_NUMBER, FIELD_DECIMAL, FIELD_SIZE, FIELD_YES, FIELD_TIME
+} FieldKind;
 
 typedef struct {
     const char *label, *key;

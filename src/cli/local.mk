@@ -33,6 +33,6 @@ CLEANFILES += sojourn-rig
 sojourn-rig: $(top_srcdir)/scripts/rig
 	$(AM_V_GEN)cp $(top_srcdir)/scripts/rig $@ && chmod +x $@
 
-SHELL_TESTS += tests/cli/commands.sh
-dist_check_SCRIPTS += tests/cli/commands.sh tests/cli/canned-controller
+SHELL_TESTS += tests/cli/commands.sh tests/cli/shell.sh
+dist_check_SCRIPTS += tests/cli/commands.sh tests/cli/shell.sh tests/cli/rig.sh tests/cli/canned-controller
 EXTRA_DIST += tests/cli/answers.json

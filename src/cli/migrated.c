@@ -10,8 +10,9 @@ char *migrated_line(Json *migration)
     gint64 downtime = json_get_int(migration, "downtime_ms", -1);
     GString *line = g_string_new(NULL);
 
-    g_string_printf(line, "%s to %s in %" G_GINT64_FORMAT " ms", json_get_string(migration, "from", "?"),
-                    json_get_string(migration, "to", "?"), json_get_int(migration, "total_ms", 0));
+    g_string_printf(line, "%s to %s in %" G_GINT64_FORMAT " ms",
+                    json_get_string(migration, "from", "?"), json_get_string(migration, "to", "?"),
+                    json_get_int(migration, "total_ms", 0));
     if (downtime >= 0)
         g_string_append_printf(line, ", standing still for %" G_GINT64_FORMAT " ms", downtime);
     g_string_append_printf(line, ", %s sent", sent);

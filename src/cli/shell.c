@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* shell.c - the interactive shell, in virsh's manner; the only file that knows readline
  *
- * Each command runs in a child of its own, in the foreground of the terminal, so that Ctrl-C and Ctrl-Z are its own.
+ * Each command runs in a child of its own, in the foreground of the terminal, so that Ctrl-C and
+ * Ctrl-Z are its own.
  */
 #include "shell.h"
 
@@ -24,15 +25,17 @@ static pid_t stopped;   /* the command that Ctrl-Z has stopped, for fg */
 
 /* Words that can stand where the cursor is */
 
-static void add_members(GPtrArray *words, const char *method, const char *key, const char *other_key)
+static void add_members(GPtrArray *words, const char *method, const char *key,
+                        const char *other_key)
 {
     g_autoptr(Json) rows = client_ask(method);
 
     for (guint i = 0; i < json_length(rows); i++) {
         const char *name = json_get_string(json_at(rows, i), key, "");
         const char *other = other_key ? json_get_string(json_at(rows, i), other_key, "") : "";
+        gsize shown = other_key ? CLIENT_ID_SHOWN : strlen(name);
 
-        g_ptr_array_add(words, *other ? g_strdup(other) : g_strndup(name, other_key ? CLIENT_ID_SHOWN : strlen(name)));
+        g_ptr_array_add(words, *other ? g_strdup(other) : g_strndup(name, shown));
     }
 }
 
@@ -54,7 +57,8 @@ static void add_for(GPtrArray *words, const char *argument)
     }
 }
 
-/* The words for the cursor's place: options anywhere, the place's argument counted without options. */
+/* The words for the cursor's place: options anywhere, the place's argument counted without
+ * options. */
 static GPtrArray *candidates(const char *line, int start)
 {
     GPtrArray *words = g_ptr_array_new_with_free_func(g_free);
@@ -194,6 +198,7 @@ static void prepare_terminal(void)
         signal((int[]){ SIGINT, SIGTSTP, SIGTTOU, SIGQUIT }[i], SIG_IGN);
     rl_readline_name = "sojourn";
     rl_attempted_completion_function = complete;
+    rl_variable_bind("show-all-if-ambiguous", "on");
     puts("Welcome to sojourn, the shell of jobs that travel.\n\n"
          "Type:  'help' for help with commands\n"
          "       'quit' to quit\n");

@@ -53,7 +53,8 @@ void table_print(Table *table)
     int all = 0;
 
     for (guint i = 0; i < table->cells->len; i++)
-        widths[i % table->columns] = MAX(widths[i % table->columns], width_of(table->cells->pdata[i]));
+        widths[i % table->columns] = MAX(widths[i % table->columns],
+                                         width_of(table->cells->pdata[i]));
     for (guint i = 0; i < table->columns; i++)
         all += widths[i] + 3;
     for (guint i = 0; i < table->cells->len; i++) {

@@ -13,5 +13,6 @@ Table *table_new(const char *heading, ...) G_GNUC_NULL_TERMINATED;
 void table_cell(Table *table, const char *text);
 void table_take(Table *table, char *text);
 
-/* Prints and frees. Control characters are shown as "?", so that a job's name cannot steer the terminal. */
+/* Prints and frees. Control characters are shown as "?", so that a job's name cannot steer the
+ * terminal. */
 void table_print(Table *table);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* checksum.c - the two checksums of a frame: CRC-32C for its header, a fast 64-bit sum for its payload
+/* checksum.c - the two checksums of a frame: CRC-32C for the header, a fast sum for the payload
  *
- * Why not CRC-32C for both: half of all payload bytes are summed inside the guest, and where there is no KVM the guest's
- * instructions are emulated. There the CRC32 instruction of SSE4.2 makes 160 MB/s (QEMU computes it bit by bit), tables of
- * eight 700 MB/s, and the sum below 5 GB/s, on a port that carries 220 MB/s. The sum is only to tell whole frames from
- * torn ones: each step is a bijection of the state for a given word, so two payloads that differ in one word never agree.
+ * Why not CRC-32C for both: half of all payload bytes are summed inside the guest, and where there
+ * is no KVM the guest's instructions are emulated. There the CRC32 instruction of SSE4.2 makes 160
+ * MB/s (QEMU computes it bit by bit), tables of eight 700 MB/s, and the sum below 5 GB/s, on a port
+ * that carries 220 MB/s. The sum is only to tell whole frames from torn ones: each step is a
+ * bijection of the state for a given word, so two payloads that differ in one word never agree.
  */
 #include "checksum.h"
 
@@ -48,7 +49,7 @@ uint64_t sum_mix(uint64_t hash, uint64_t value)
     return step(hash, value);
 }
 
-/* Bytes one by one, until the part is a whole word or the data is at its end; returns how many were taken. */
+/* Bytes one by one, until the part is a whole word or the data is at its end; returns how many. */
 static size_t add_bytes(Sum *sum, uint8_t *target, const uint8_t *data, size_t size)
 {
     size_t taken = 0;

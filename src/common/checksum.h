@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* checksum.h - the two checksums of a frame: CRC-32C for its header, a fast 64-bit sum for its payload */
+/* checksum.h - the two checksums of a frame: CRC-32C for the header, a fast sum for the payload */
 #pragma once
 
 #include <stddef.h>

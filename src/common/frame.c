@@ -9,8 +9,8 @@
 #include <string.h>
 
 /* Where things stand in the header. */
-enum { AT_MAGIC = 0, AT_VERSION = 4, AT_TYPE = 5, AT_CHANNEL = 6, AT_ZERO = 7, AT_LENGTH = 8, AT_REST = 12,
-       AT_SEQUENCE = 16, AT_ACK = 24, AT_SUM = 32, AT_ZERO2 = 40, AT_CRC = 44 };
+enum { AT_MAGIC = 0, AT_VERSION = 4, AT_TYPE = 5, AT_CHANNEL = 6, AT_ZERO = 7, AT_LENGTH = 8,
+       AT_REST = 12, AT_SEQUENCE = 16, AT_ACK = 24, AT_SUM = 32, AT_ZERO2 = 40, AT_CRC = 44 };
 
 static void put32(uint8_t *at, uint32_t value)
 {
@@ -118,8 +118,8 @@ int frame_decode_hello(const uint8_t bytes[FRAME_HELLO_SIZE], FrameType type, He
     const uint8_t *p = bytes + FRAME_HEADER;
     Frame frame;
 
-    if (frame_decode(bytes, &frame) < 0 || frame.type != type || frame.length != FRAME_HELLO_PAYLOAD ||
-        frame.sum != payload_sum(p, FRAME_HELLO_PAYLOAD))
+    if (frame_decode(bytes, &frame) < 0 || frame.type != type ||
+        frame.length != FRAME_HELLO_PAYLOAD || frame.sum != payload_sum(p, FRAME_HELLO_PAYLOAD))
         return -EPROTO;
     memcpy(ret_hello->token, p, 16);
     memcpy(ret_hello->nonce, p + 16, 16);
@@ -148,7 +148,8 @@ void frame_encode_ack(uint64_t sequence, uint64_t ack, const uint64_t consumed[F
     frame_encode(&frame, bytes);
 }
 
-void frame_decode_ack(const uint8_t payload[FRAME_ACK_PAYLOAD], uint64_t ret_consumed[FRAME_CHANNELS])
+void frame_decode_ack(const uint8_t payload[FRAME_ACK_PAYLOAD],
+                      uint64_t ret_consumed[FRAME_CHANNELS])
 {
     for (int i = 0; i < FRAME_CHANNELS; i++)
         ret_consumed[i] = get64(payload + 8 * i);
@@ -157,6 +158,7 @@ void frame_decode_ack(const uint8_t payload[FRAME_ACK_PAYLOAD], uint64_t ret_con
 uint64_t frame_chain(uint64_t chain, const Frame *frame)
 {
     chain = sum_mix(chain, frame->sequence);
-    chain = sum_mix(chain, (uint64_t) frame->channel << 56 | (uint64_t) frame->length << 32 | frame->rest);
+    chain = sum_mix(chain,
+                    (uint64_t) frame->channel << 56 | (uint64_t) frame->length << 32 | frame->rest);
     return sum_mix(chain, frame->sum);
 }

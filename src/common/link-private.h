@@ -75,7 +75,8 @@ struct Link {
     /* Receiving */
     uint64_t rx_sequence, rx_chain;
     size_t unacknowledged;            /* bytes received since our last acknowledgement */
-    uint8_t head[FRAME_HELLO_SIZE];   /* a header, the payload of a frame without number, or home's search */
+    /* a header, the payload of a frame without number, or home's search */
+    uint8_t head[FRAME_HELLO_SIZE];
     size_t head_fill;
     Frame frame;                      /* the frame whose payload is coming */
     bool in_payload;
@@ -95,7 +96,8 @@ struct Link {
 extern const uint32_t link_windows[LINK_CHANNELS];
 
 /* link-send.c */
-void send_reset(Link *link);                          /* the connection is another: forget what was half written */
+/* the connection is another: forget what was half written */
+void send_reset(Link *link);
 bool send_acknowledge(Link *link, uint64_t sequence); /* false: a number that was never sent */
 bool send_consumed(Link *link, const uint64_t consumed[LINK_CHANNELS]); /* false: cannot be */
 void send_resume(Link *link);                         /* repeat all that is kept */
@@ -111,7 +113,8 @@ void receive_trim(Link *link);
 bool receive_has_spare(const Link *link);    /* memory that receive_trim would free */
 
 /* link.c */
-/* Guest: a HELLO came; torn: in the middle of a frame of this connection, perhaps as its payload. */
+/* Guest: a HELLO came; torn: in the middle of a frame of this connection, perhaps as its
+ * payload. */
 void link_hello(Link *link, const Hello *hello, uint8_t version, bool torn);
 /* Home: the answer to its HELLO came; 0 or -EPROTO. */
 int link_hello_ack(Link *link, const Hello *hello, uint8_t version);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* link-receive.c - the receiving half of a link: finds frames, checks them, puts messages together
  *
- * A message that lies whole in the caller's buffer is delivered from there. Otherwise its bytes are copied once, into the
- * channel's assembly buffer, and count only when their frame is complete and its sum right: a torn frame leaves no trace.
- * Everything that the other end can say is bounded here: by the header's check, the windows and LINK_MESSAGE_MAX.
+ * A message that lies whole in the caller's buffer is delivered from there. Otherwise its bytes are
+ * copied once, into the channel's assembly buffer, and count only when their frame is complete and
+ * its sum right: a torn frame leaves no trace. Everything that the other end can say is bounded
+ * here: by the header's check, the windows and LINK_MESSAGE_MAX.
  */
 #include "link-private.h"
 
@@ -40,7 +41,8 @@ void receive_trim(Link *link)
 {
     for (int i = 0; i < LINK_CHANNELS; i++) {
         LinkLane *lane = &link->lanes[i];
-        bool arriving = link->in_payload && link->frame.type == FRAME_DATA && link->frame.channel == i;
+        bool arriving = link->in_payload && link->frame.type == FRAME_DATA &&
+            link->frame.channel == i;
 
         if (!lane->total && !arriving)
             assembly_free(lane);
@@ -81,7 +83,8 @@ static bool data_fits(const Link *link, const Frame *frame)
     const LinkLane *lane;
     uint64_t message = (uint64_t) frame->length + frame->rest;
 
-    if (frame->channel >= LINK_CHANNELS || frame->length == 0 || frame->sequence != link->rx_sequence + 1)
+    if (frame->channel >= LINK_CHANNELS || frame->length == 0 ||
+        frame->sequence != link->rx_sequence + 1)
         return false;
     lane = &link->lanes[frame->channel];
     if (lane->total ? message != lane->total - lane->fill : message > LINK_MESSAGE_MAX)
@@ -229,7 +232,8 @@ static int input_payload(Link *link, const uint8_t *data, size_t size, size_t *u
     return link->payload_fill == frame->length ? take_frame(link, NULL) : 0;
 }
 
-/* Home, before the answer to HELLO: looks for it in whatever comes. Returns the bytes used, up to its end. */
+/* Home, before the answer to HELLO: looks for it in whatever comes. Returns the bytes used, up to
+ * its end. */
 static size_t search(Link *link, const uint8_t *data, size_t size, int *error)
 {
     size_t used = 0;

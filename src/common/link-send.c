@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* link-send.c - the sending half of a link: queues, order of channels, credit, replay
  *
- * A message is cut into frames and copied once, when it is taken: the frames are what is written and what is kept. A frame
- * gets its number, and with it its place in the chain, when it is first written, so that an urgent message overtakes the
- * rest of a long one. Repeated frames keep their numbers; only the acknowledgement in their header is new.
+ * A message is cut into frames and copied once, when it is taken: the frames are what is written
+ * and what is kept. A frame gets its number, and with it its place in the chain, when it is first
+ * written, so that an urgent message overtakes the rest of a long one. Repeated frames keep their
+ * numbers; only the acknowledgement in their header is new.
  */
 #include "link-private.h"
 
@@ -14,7 +15,8 @@
 #define FRAME_COST (sizeof(LinkFrame) + FRAME_HEADER + 16)
 #define STAGE_FRAME 4096           /* frames up to this size are gathered into one write */
 #define SPARES_MAX 40              /* full frames kept for the next message: a megabyte and a bit */
-#define PASS_OVER_MAX (128u << 10) /* bytes that more urgent channels may write while another waits */
+/* bytes that more urgent channels may write while another waits */
+#define PASS_OVER_MAX (128u << 10)
 
 static void queue_push(LinkQueue *queue, LinkFrame *frame)
 {

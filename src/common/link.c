@@ -1,23 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* link.c - the resumable byte stream between agent and deputy: connections, resumption and time
  *
- * Goal: whatever is handed to link_send is delivered at the other end once, whole and in the order of its channel, over
- * any number of connections that end anywhere, for as long as both ends keep their memory. One end's memory (the guest's)
- * may be copied and go on elsewhere; a copy that does not continue what this end has seen is refused.
+ * Goal: whatever is handed to link_send is delivered at the other end once, whole and in the order
+ * of its channel, over any number of connections that end anywhere, for as long as both ends keep
+ * their memory. One end's memory (the guest's) may be copied and go on elsewhere; a copy that does
+ * not continue what this end has seen is refused.
  *
- * How: frames that carry data are numbered, one sequence a direction, and kept until acknowledged (link-send.c). After a
- * break home says HELLO until the guest answers with HELLO_ACK and home's nonce; each tells the last number it has, and
- * the other repeats from there. Both ends also hash all that they sent and received into a chain, a value after each
- * number, and compare the two where one's "received" meets the other's "sent".
+ * How: frames that carry data are numbered, one sequence a direction, and kept until acknowledged
+ * (link-send.c). After a break home says HELLO until the guest answers with HELLO_ACK and home's
+ * nonce; each tells the last number it has, and the other repeats from there. Both ends also hash
+ * all that they sent and received into a chain, a value after each number, and compare the two
+ * where one's "received" meets the other's "sent".
  *
  * Invariants:
- *  - acked <= what the other end has received <= tx_sequence; kept holds exactly acked+1..tx_sequence.
- *  - After HELLO home sends nothing else until the answer. So when a HELLO is unanswered, it is the last thing in the
- *    guest's input; the guest needs to look only there, also in the middle of a frame whose tail was lost.
- *  - A HELLO counts once: its connection number must be larger than any before. Recorded ones have no effect.
- *  - Only home judges; the guest tells what it knows and changes nothing when it sees that it does not fit.
+ *  - acked <= what the other end has received <= tx_sequence; kept holds exactly
+ *    acked+1..tx_sequence.
+ *  - After HELLO home sends nothing else until the answer. So when a HELLO is unanswered, it is the
+ *    last thing in the guest's input; the guest needs to look only there, also in the middle of a
+ *    frame whose tail was lost.
+ *  - A HELLO counts once: its connection number must be larger than any before. Recorded ones have
+ *    no effect.
+ *  - Only home judges; the guest tells what it knows and changes nothing when it sees that it does
+ *    not fit.
  *
- * Limits: see link_windows, LINK_MESSAGE_MAX; memory of an end is at most twice its windows in each direction.
+ * Limits: see link_windows, LINK_MESSAGE_MAX; memory of an end is at most twice its windows in each
+ * direction.
  */
 #include "link-private.h"
 
@@ -150,14 +157,16 @@ static bool hello_fits(Link *link, const Hello *hello)
     if (!send_chain_at(link, hello->last_rx, &chain))
         return false;
     link->answer_chain = chain;
-    return chain == hello->chain_rx && hello->next_tx > link->rx_sequence && consumed_fits(link, hello->consumed);
+    return chain == hello->chain_rx && hello->next_tx > link->rx_sequence &&
+           consumed_fits(link, hello->consumed);
 }
 
 void link_hello(Link *link, const Hello *hello, uint8_t version, bool torn)
 {
     unsigned generation;
 
-    if (version != FRAME_VERSION || (link->has_token && memcmp(hello->token, link->token, sizeof(link->token)))) {
+    if (version != FRAME_VERSION ||
+        (link->has_token && memcmp(hello->token, link->token, sizeof(link->token)))) {
         if (torn)
             return;
         new_connection(link, LINK_GREETING);
@@ -192,7 +201,8 @@ void link_hello(Link *link, const Hello *hello, uint8_t version, bool torn)
         up(link);
 }
 
-/* Home: a sentence when the guest at the other end is not the one that this end has talked with; NULL: it is. */
+/* Home: a sentence when the guest at the other end is not the one that this end has talked with;
+ * NULL: it is. */
 static const char *judge(Link *link, const Hello *hello, uint8_t version)
 {
     uint64_t chain;

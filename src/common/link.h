@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* link.h - the resumable byte stream between agent and deputy: no I/O of its own, no GLib
  *
- * The caller moves bytes between a Link and whatever connection it has at the moment; the Link frames, checks, numbers,
- * acknowledges, repeats and schedules. docs/protocol.md is the format. Not thread-safe: one thread owns a Link.
+ * The caller moves bytes between a Link and whatever connection it has at the moment; the Link
+ * frames, checks, numbers, acknowledges, repeats and schedules. docs/protocol.md is the format. Not
+ * thread-safe: one thread owns a Link.
  */
 #pragma once
 
@@ -27,8 +28,8 @@ typedef enum {
 #define LINK_MESSAGE_MAX (5u << 20)   /* bytes of one message */
 
 typedef struct {
-    /* A whole message; data is valid during the call only. The receiver must, now or later, give the
-     * credit back with link_consumed(size). */
+    /* A whole message; data is valid during the call only. The receiver must, now or later, give
+     * the credit back with link_consumed(size). */
     void (*message)(void *user, LinkChannel channel, const void *data, size_t size);
     /* A sender that got -EAGAIN on this channel may try again. */
     void (*writable)(void *user, LinkChannel channel);
@@ -39,37 +40,40 @@ typedef struct {
     void (*refused)(void *user, const char *why);
 } LinkEvents;
 
-/* Events are copied; message is required, the others may be NULL. A callback may send and give credit back, attach and
- * detach, but neither free the link nor feed it. NULL when out of memory. */
+/* Events are copied; message is required, the others may be NULL. A callback may send and give
+ * credit back, attach and detach, but neither free the link nor feed it.
+ * NULL when out of memory. */
 Link *link_new(LinkRole role, const LinkEvents *events, void *user);
 void link_free(Link *link);
 
-/* Home: a new connection to incarnation epoch; what was half sent is forgotten and HELLO is due. Guest: not needed. */
+/* Home: a new connection to incarnation epoch; what was half sent is forgotten and HELLO is due.
+ * Guest: not needed. */
 void link_attach(Link *link, uint64_t epoch);
 /* The connection is gone; messages can still be queued within their credit. */
 void link_detach(Link *link);
 
-/* Queues one message. 0; -EAGAIN: no credit, nothing taken, writable() will follow; -EMSGSIZE: empty, or longer than
- * LINK_MESSAGE_MAX or the channel's window; -ENOMEM: nothing taken. */
+/* Queues one message. 0; -EAGAIN: no credit, nothing taken, writable() will follow; -EMSGSIZE:
+ * empty, or longer than LINK_MESSAGE_MAX or the channel's window; -ENOMEM: nothing taken. */
 int link_send(Link *link, LinkChannel channel, const void *data, size_t size);
 /* The same from two parts (a header and a body), without joining them first. */
-int link_send2(Link *link, LinkChannel channel, const void *head, size_t head_size, const void *data, size_t size);
+int link_send2(Link *link, LinkChannel channel, const void *head, size_t head_size,
+               const void *data, size_t size);
 /* The longest message that link_send would take now. */
 size_t link_room(const Link *link, LinkChannel channel);
 /* The receiver is done with so many bytes of message payload of the channel. */
 void link_consumed(Link *link, LinkChannel channel, size_t size);
 
-/* What should be written to the connection next (*size 0: nothing); link_output_done says how much was. Never more than
- * 32 KiB at once (a virtio-serial write). */
+/* What should be written to the connection next (*size 0: nothing); link_output_done says how much
+ * was. Never more than 32 KiB at once (a virtio-serial write). */
 const void *link_output(Link *link, size_t *size);
 void link_output_done(Link *link, size_t written);
 bool link_wants_output(Link *link);
 
-/* Bytes that came from the connection. 0, or -EPROTO/-ENOMEM: close the connection (home), go on (guest: it discards
- * until home's next HELLO, and asks for one). */
+/* Bytes that came from the connection. 0, or -EPROTO/-ENOMEM: close the connection (home), go on
+ * (guest: it discards until home's next HELLO, and asks for one). */
 int link_input(Link *link, const void *data, size_t size);
 
-/* Time: milliseconds until link_tick must be called (-1: no need), given a monotonic clock in ms. */
+/* Milliseconds until link_tick must be called (-1: no need), by a monotonic clock in ms. */
 int link_timeout(Link *link, uint64_t now_ms);
 void link_tick(Link *link, uint64_t now_ms);
 

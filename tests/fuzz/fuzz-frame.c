@@ -28,7 +28,8 @@ static void check_hello(const uint8_t *data, FrameType type)
     if (frame_decode_hello(data, type, &hello, &version) < 0)
         return;
     frame_encode_hello(type, &hello, again);
-    if (frame_decode_hello(again, type, &other, &version) < 0 || hello.connection != other.connection ||
+    if (frame_decode_hello(again, type, &other, &version) < 0 ||
+        hello.connection != other.connection ||
         memcmp(hello.nonce, other.nonce, sizeof(hello.nonce)))
         abort();
 }

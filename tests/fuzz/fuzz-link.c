@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* fuzz-link.c - a hostile other end: a script of frames with right sums and wrong contents, and of plain bytes
+/* fuzz-link.c - a hostile other end: a script of frames, right in form and wrong in content
  *
- * The first byte says which end is tried (even: home). Then operations, a byte each with its operands:
+ * The first byte says which end is tried (even: home). Then operations, a byte each with its
+ * operands:
  *   0 n bytes...           n (16 bits) bytes as they are
- *   1 t c l r s a          a frame with right sums: type, channel, length (16 bits), rest (24 bits), sequence and
- *                          acknowledgement as differences (8 bits, signed) to what would be right; zeros as payload
- *   2 n                    the HELLO (to a guest) or the answer (to home) as it should be, number n (8 bits, signed)
- *                          added to what was received
+ *   1 t c l r s a          a frame with right sums: type, channel, length (16 bits), rest (24 bits),
+ *                          sequence and acknowledgement as differences (8 bits, signed) to what
+ *                          would be right; zeros as payload
+ *   2 n                    the HELLO (to a guest) or the answer (to home) as it should be, number
+ *                          n (8 bits, signed) added to what was received
  *   3 c n                  our end sends n*64+1 bytes on channel c
  *   4 c                    our end gives back what it owes on channel c
  *   5                      our end writes all it has

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* link-world.c - two ends of a link and the connection between them, for tests: messages that check themselves */
+/* link-world.c - two ends of a link and their connection, for tests */
 #include "link-world.h"
 
 #include <string.h>
@@ -10,7 +10,8 @@ static guint64 scramble(guint64 x)
     return x ^ x >> 27;
 }
 
-static void message_fill(guint8 *data, gsize size, LinkChannel channel, guint64 number, gboolean from_home)
+static void message_fill(guint8 *data, gsize size, LinkChannel channel, guint64 number,
+                         gboolean from_home)
 {
     guint64 state = scramble(number * 16 + channel * 2 + from_home + 1);
 
@@ -156,7 +157,8 @@ void world_attach(World *world)
 
 static int tick(World *world)
 {
-    int a = link_timeout(world->home.link, world->now), b = link_timeout(world->guest.link, world->now);
+    int a = link_timeout(world->home.link, world->now);
+    int b = link_timeout(world->guest.link, world->now);
     int wait = a < 0 ? b : b < 0 ? a : MIN(a, b);
 
     if (wait < 0)
@@ -172,7 +174,8 @@ void world_settle(World *world)
     for (int idle = 0; idle < 4;) {
         gsize moved = world_write(world, TRUE, G_MAXSIZE) + world_write(world, FALSE, G_MAXSIZE);
 
-        moved += world_deliver(world, TRUE, G_MAXSIZE, NULL) + world_deliver(world, FALSE, G_MAXSIZE, NULL);
+        moved += world_deliver(world, TRUE, G_MAXSIZE, NULL);
+        moved += world_deliver(world, FALSE, G_MAXSIZE, NULL);
         if (world->home.refused)
             return;
         if (moved)
@@ -248,7 +251,8 @@ void world_check_done(World *world)
             g_assert_cmpuint(ends[e]->sent[i], ==, ends[!e]->received[i]);
             g_assert_cmpuint(lane->kept_cost, ==, 0);
             g_assert_cmpuint(lane->sent, ==, lane->peer_consumed);
-            g_assert_cmpuint(link_room(ends[e]->link, i), ==, MIN(link_windows[i], LINK_MESSAGE_MAX));
+            g_assert_cmpuint(link_room(ends[e]->link, i), ==,
+                             MIN(link_windows[i], LINK_MESSAGE_MAX));
         }
     }
 }

@@ -40,7 +40,8 @@ static void test_sum_pieces(void)
             memset(copy, 0xee, sizeof(copy));
             sum_copy(&sum, copy, data, first);
             sum_add(&sum, data + first, second);
-            sum_copy(&sum, copy + first + second, data + first + second, sizeof(data) - first - second);
+            sum_copy(&sum, copy + first + second, data + first + second,
+                     sizeof(data) - first - second);
             g_assert_cmphex(sum_value(&sum), ==, whole);
             g_assert_cmpmem(copy, first, data, first);
             g_assert_cmphex(copy[sizeof(data)], ==, 0xee);
@@ -75,7 +76,8 @@ static void test_bytes(void)
 {
     static const guint8 expected[FRAME_HEADER - 4] = {
         'S', 'J', 'L', 'K', 1, 1, 2, 0, 0x34, 0x12, 0, 0, 0x9a, 0x78, 0x56, 0,
-        0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11, 0x00, 0xff, 0xee, 0xdd, 0xcc, 0xbb, 0xaa, 0x99,
+        0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11, 0x00, 0xff, 0xee, 0xdd, 0xcc, 0xbb, 0xaa,
+        0x99,
         8, 7, 6, 5, 4, 3, 2, 1, 0, 0, 0, 0,
     };
     guint8 bytes[FRAME_HEADER];
@@ -129,9 +131,9 @@ static void test_begins(void)
 
 static void test_hello(void)
 {
-    Hello in = { .token = "0123456789abcde", .nonce = "ABCDEFGHIJKLMNO", .connection = 7, .epoch = 3,
-                 .next_tx = 11, .last_rx = 12, .chain_rx = 13, .chain_tx = 14, .consumed = { 1, 2, 3, 4 },
-                 .status = HELLO_MISFIT };
+    Hello in = { .token = "0123456789abcde", .nonce = "ABCDEFGHIJKLMNO", .connection = 7,
+                 .epoch = 3, .next_tx = 11, .last_rx = 12, .chain_rx = 13, .chain_tx = 14,
+                 .consumed = { 1, 2, 3, 4 }, .status = HELLO_MISFIT };
     guint8 bytes[FRAME_HELLO_SIZE], again[FRAME_HELLO_SIZE], version;
     Hello out = { 0 };
 
@@ -169,7 +171,8 @@ static void test_ack(void)
     g_assert_cmpmem(in, sizeof(in), out, sizeof(out));
 }
 
-/* The chain depends on all that makes a frame what it is, and on nothing that a repetition changes. */
+/* The chain depends on all that makes a frame what it is, and on nothing that a repetition
+ * changes. */
 static void test_chain(void)
 {
     Frame frame = sample;

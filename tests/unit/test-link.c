@@ -45,8 +45,8 @@ static void converse(World *world)
                                messages[i].channel, messages[i].size));
 }
 
-/* Runs the conversation and cuts when so many bytes have come through in one direction. Returns FALSE when the
- * conversation is shorter than that. */
+/* Runs the conversation and cuts when so many bytes have come through in one direction. Returns
+ * FALSE when the conversation is shorter than that. */
 static gboolean run_cut(gboolean in_home, guint64 at, gsize left_to_guest, gsize left_to_home)
 {
     World *world = world_new();
@@ -191,13 +191,13 @@ static void random_step(World *world, GRand *rand)
 {
     gboolean home = g_rand_boolean(rand);
     End *end = home ? &world->home : &world->guest;
-    gsize most = g_rand_boolean(rand) ? g_rand_int_range(rand, 0, 300) : g_rand_int_range(rand, 0, 70000);
+    gsize most = g_rand_int_range(rand, 0, g_rand_boolean(rand) ? 300 : 70000);
 
     switch (g_rand_int_range(rand, 0, 8)) {
     case 0:
     case 1:
         end_send(end, g_rand_int_range(rand, 0, LINK_CHANNELS),
-                 g_rand_int_range(rand, 0, 10) ? g_rand_int_range(rand, 1, 600) : g_rand_int_range(rand, 1, 100000));
+                 g_rand_int_range(rand, 1, g_rand_int_range(rand, 0, 10) ? 600 : 100000));
         break;
     case 2:
     case 3:
@@ -225,7 +225,8 @@ static void give_all(World *world)
     end_give_credit(&world->guest);
 }
 
-/* The guest is copied; the old one goes on for a little, unheard, and home then has traffic with the new one. */
+/* The guest is copied; the old one goes on for a little, unheard, and home then has traffic with
+ * the new one. */
 static void random_copy(World *world, GRand *rand)
 {
     End old = world->guest;
@@ -336,7 +337,8 @@ static void test_no_starvation(void)
     world_free(world);
 }
 
-/* What is kept is bounded by the window, also of many tiny messages, connected or not; writable() tells when to go on. */
+/* What is kept is bounded by the window, also of many tiny messages, connected or not; writable()
+ * tells when to go on. */
 static void test_credit(void)
 {
     World *world = world_up();
@@ -377,7 +379,8 @@ static void test_sizes(void)
 
     g_assert_true(end_send(&world->home, LINK_CONTROL, LINK_MESSAGE_MAX));
     g_assert_true(end_send(&world->guest, LINK_BULK, LINK_MESSAGE_MAX));
-    g_assert_cmpint(link_send(world->home.link, LINK_BULK, data, LINK_MESSAGE_MAX + 1), ==, -EMSGSIZE);
+    g_assert_cmpint(link_send(world->home.link, LINK_BULK, data, LINK_MESSAGE_MAX + 1), ==,
+                    -EMSGSIZE);
     g_assert_cmpint(link_send(world->home.link, LINK_STREAM, data, 256 * 1024 + 1), ==, -EMSGSIZE);
     g_assert_cmpint(link_send(world->home.link, LINK_FILES, data, 0), ==, -EMSGSIZE);
     world_settle(world);
@@ -402,7 +405,8 @@ static void test_idle(void)
     world_free(world);
 }
 
-/* HELLO is said again while there is no answer, ever more slowly, and a heap of them is answered well. */
+/* HELLO is said again while there is no answer, ever more slowly, and a heap of them is answered
+ * well. */
 static void test_hello_repeated(void)
 {
     World *world = world_new();
@@ -440,7 +444,8 @@ static GBytes *record(World *world)
     return g_byte_array_free_to_bytes(bytes);
 }
 
-/* A recorded HELLO that comes back as the contents of a file, in a frame that comes in part, has no effect. */
+/* A recorded HELLO that comes back as the contents of a file, in a frame that comes in part, has no
+ * effect. */
 static void test_recorded_hello(void)
 {
     World *world = world_new();
@@ -456,7 +461,8 @@ static void test_recorded_hello(void)
     g_byte_array_append(world->to_guest, at, size);
     world_settle(world);
     memcpy(file + 10000 - size, at, size);
-    /* Not a message of the world's own: it is looked at here, and not delivered before it is complete. */
+    /* Not a message of the world's own: it is looked at here, and not delivered before it is
+     * complete. */
     g_assert_cmpint(link_send(world->home.link, LINK_BULK, file, 20000), ==, 0);
     world_write(world, TRUE, G_MAXSIZE);
     world_deliver(world, FALSE, FRAME_HEADER + 10000, NULL);
@@ -517,7 +523,8 @@ static void ignore(void *user, LinkChannel channel, const void *data, size_t siz
 {
 }
 
-/* Megabytes a second of link_send and link_output (receive FALSE), or of link_input in chunks of this size. */
+/* Megabytes a second of link_send and link_output (receive FALSE), or of link_input in chunks of
+ * this size. */
 static double speed(gboolean receive, gsize chunk)
 {
     World *world = world_up();
@@ -557,7 +564,8 @@ static double speed(gboolean receive, gsize chunk)
 static void test_speed(void)
 {
     g_test_message("sending %.0f MB/s", speed(FALSE, 0));
-    g_test_message("receiving %.0f MB/s, in pieces of 4 KiB %.0f MB/s", speed(TRUE, 256 << 10), speed(TRUE, 4096));
+    g_test_message("receiving %.0f MB/s, in pieces of 4 KiB %.0f MB/s", speed(TRUE, 256 << 10),
+                   speed(TRUE, 4096));
 }
 
 int main(int argc, char **argv)
@@ -566,8 +574,10 @@ int main(int argc, char **argv)
     g_test_add_func("/link/plain", test_plain);
     g_test_add_data_func("/link/cut-everywhere/to-guest", GINT_TO_POINTER(0), test_cut_everywhere);
     g_test_add_data_func("/link/cut-everywhere/to-home", GINT_TO_POINTER(1), test_cut_everywhere);
-    g_test_add_data_func("/link/cut-everywhere/to-guest-rest-to-home", GINT_TO_POINTER(2), test_cut_everywhere);
-    g_test_add_data_func("/link/cut-everywhere/to-home-rest-to-guest", GINT_TO_POINTER(3), test_cut_everywhere);
+    g_test_add_data_func("/link/cut-everywhere/to-guest-rest-to-home", GINT_TO_POINTER(2),
+                         test_cut_everywhere);
+    g_test_add_data_func("/link/cut-everywhere/to-home-rest-to-guest", GINT_TO_POINTER(3),
+                         test_cut_everywhere);
     g_test_add_func("/link/copy", test_copy);
     g_test_add_func("/link/diverged", test_diverged);
     g_test_add_func("/link/other-guest", test_other_guest);
