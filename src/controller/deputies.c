@@ -127,7 +127,7 @@ static void deputy_create(Node *node, Rpc *rpc, RpcCall *call, Json *params)
     const char *where = NULL;
 
     if (image && !hypervisor_is_ready(node->hv))
-        g_set_error(&error, SJ_ERROR, SJ_ERROR_BUSY, "libvirtd is not ready yet on %s; see \"sojourn doctor\"",
+        g_set_error(&error, SJ_ERROR, SJ_ERROR_TIMEOUT, "libvirtd is not ready yet on %s; see \"sojourn doctor\"",
                     node_name(node));
     if (!error)
         job = job_new(node, params, rpc, &error);

@@ -20,6 +20,8 @@
 
 #define RETRY_FIRST_MS 100
 #define RETRY_SLOWEST_MS 5000
+#define ATTEMPT_MS 50           /* a controller that was started just now waits for its libvirtd: it says "timeout" */
+#define ATTEMPTS (30000 / ATTEMPT_MS)
 
 static const char *const state_names[] = { "starting", "running", "stopped", "ended" };
 G_STATIC_ASSERT(G_N_ELEMENTS(state_names) == BACK_STATES);
@@ -292,6 +294,15 @@ gboolean back_connect(Back *back, GError **error)
     return TRUE;
 }
 
+static gboolean create_again(gpointer user)
+{
+    Back *back = user;
+
+    if (back->rpc && !back->ending)
+        back_create(back);
+    return G_SOURCE_REMOVE;
+}
+
 static void on_created(Rpc *rpc, Json *result, int fd, const GError *error, gpointer user)
 {
     Back *back = user;
@@ -300,6 +311,10 @@ static void on_created(Rpc *rpc, Json *result, int fd, const GError *error, gpoi
 
     if (fd >= 0)
         close(fd);
+    if (g_error_matches(error, SJ_ERROR, SJ_ERROR_TIMEOUT) && rpc_is_open(rpc) && back->attempts++ < ATTEMPTS) {
+        g_timeout_add(ATTEMPT_MS, create_again, back);
+        return;
+    }
     if (error) {
         if (rpc_is_open(rpc))
             back_fail(back, sj_error_exit(error), "%s", error->message);

@@ -24,6 +24,7 @@ typedef struct {
     char *socket;               /* its path */
     Rpc *rpc;                   /* NULL: no connection at the moment */
     guint retry_ms;             /* until the next attempt to connect */
+    guint attempts;             /* to create the job */
     gboolean created;           /* deputy.create was answered */
     gboolean placed;            /* the arbiter knows the first incarnation */
     Arbiter arbiter;
