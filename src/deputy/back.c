@@ -20,6 +20,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -91,6 +92,20 @@ void back_fail(Back *back, int status, const char *format, ...)
     back_end(back, W_EXITCODE(status, 0));
 }
 
+/* The user's limits are the program's, in the guest, where they were sent; serving it must not meet them first. */
+static void lift_limits(void)
+{
+    struct rlimit limit;
+
+    for (int i = 0; i < (int) RLIM_NLIMITS; i++)
+        if (getrlimit((__rlimit_resource_t) i, &limit) == 0) {
+            limit.rlim_cur = limit.rlim_max;
+            setrlimit((__rlimit_resource_t) i, &limit);
+        }
+    signal(SIGXCPU, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
+}
+
 /* Nothing of the front's but the pair and the terminal (to put its modes right if the front is killed). */
 static void leave_the_front(const BackSetup *setup)
 {
@@ -141,6 +156,7 @@ int back_run(const BackSetup *setup)
     g_autoptr(GError) error = NULL;
     Back back = { .setup = setup, .status = -1 };
 
+    lift_limits();
     leave_the_front(setup); /* before GLib opens descriptors of its own */
     back.loop = g_main_loop_new(NULL, FALSE);
     open_front(&back);

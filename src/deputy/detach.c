@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static void report_line(int report, const char *word, const char *text)
@@ -40,7 +41,14 @@ void detach_fail(int report, int status, const char *sentence)
     report_line(report, "failed", text);
 }
 
-/* The terminal stays with the parent; files and pipes are the job's. */
+static gboolean is_file(int fd)
+{
+    struct stat st;
+
+    return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+/* Output to a file is the job's. A terminal or a pipe stays with the parent: who reads the id from it waits for its end. */
 static void become_background(void)
 {
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -48,7 +56,7 @@ static void become_background(void)
     setsid();
     dup2(null, STDIN_FILENO);
     for (int fd = 1; fd <= 2; fd++)
-        if (isatty(fd))
+        if (!is_file(fd))
             dup2(null, fd);
     close(null);
 }

@@ -337,10 +337,6 @@ static void take_own(Front *front, const guint8 *packet, gsize size)
     case PAIR_MARK:
         timings_take(&front->timings, packet + 1, size - 1);
         break;
-    case PAIR_SIGNAL:
-        if (size == 2 && packet[1] >= 1 && packet[1] <= 64)
-            take_alone(front, packet[1]);
-        break;
     }
 }
 

@@ -11,8 +11,7 @@ typedef enum {
     PAIR_FAIL = 0x80,   /* back to front: exit status (one byte), sentence: say it and end */
     PAIR_NOTICE,        /* back to front: a sentence for people, not for files */
     PAIR_JOB,           /* back to front: the job's id */
-    PAIR_MARK,          /* back to front: PairMark (one byte), CLOCK_MONOTONIC in us (eight) */
-    PAIR_SIGNAL         /* back to front: a signal number (one byte), as if the front had got it */
+    PAIR_MARK           /* back to front: PairMark (one byte), CLOCK_MONOTONIC in us (eight) */
 } PairType;
 
 /* Moments of a job's start and end, for --timings. */

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """streams.py - a job's streams, status and what it inherits are those of the program run natively"""
-import os, signal, subprocess, threading
+import os, signal, subprocess, threading, time
 
 import harness
 
@@ -105,6 +105,32 @@ class Streams(harness.Deputies):
         job = self.run_job("/busybox", "ls", "/", options=["--root", os.path.join(self.path, "top")])
         self.assertIn(b"busybox\n", job.stdout)
         self.assertNotIn(b"etc\n", job.stdout)
+
+    def test_linger(self):
+        script = "(sleep 1; echo late) & echo early; exit 3"
+        self.assertEqual(self.run_job("sh", "-c", script, options=["--linger"]).stdout, b"early\nlate\n")
+        began = time.monotonic()
+        job = self.run_job("sh", "-c", "sleep 60 & echo early; exit 3")
+        self.assertEqual((job.stdout, job.returncode), (b"early\n", 3))
+        self.assertLess(time.monotonic() - began, 40)
+
+    def test_detach(self):
+        made = os.path.join(self.path, "made")
+        job = self.run_job("sh", "-c", f"sleep 1; echo $$ > {made}.new; mv {made}.new {made}", options=["--detach"])
+        self.assertEqual(job.returncode, 0)
+        self.assertRegex(job.stdout, rb"^[0-9a-f-]{36}\n$")
+        self.assertFalse(os.path.exists(made))
+        harness.wait_until(lambda: os.path.exists(made), "the detached job does nothing")
+        harness.wait_until(lambda: not self.guests(), "the guest stays")
+        job = self.run_job("no-such-program", options=["--detach"])
+        self.assertEqual((job.returncode, job.stderr), (127, b"sojourn: no-such-program: not found\n"))
+
+    def test_small_limits(self):
+        """The user's limits are the program's, not the deputy's."""
+        script = f"ulimit -S -n 16; ulimit -S -f 100; ulimit -S -t 5; exec {harness.sojourn} run -- sh -c 'ulimit -n; cat /etc/passwd'"
+        job = subprocess.run(["sh", "-c", script], stdin=subprocess.DEVNULL, capture_output=True, timeout=harness.PATIENCE)
+        with open("/etc/passwd", "rb") as passwd:
+            self.assertEqual(job.stdout, b"16\n" + passwd.read())
 
     def test_cut_link(self):
         """The link is cut again and again while bytes go both ways."""
