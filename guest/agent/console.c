@@ -12,8 +12,11 @@
 
 void console_open(void)
 {
-    int fd = open("/dev/console", O_RDWR | O_NOCTTY);
+    int fd;
 
+    if (fcntl(2, F_GETFD) >= 0)
+        return;     /* the kernel did it */
+    fd = open("/dev/console", O_RDWR | O_NOCTTY);
     if (fd < 0)
         fd = open("/dev/null", O_RDWR);
     for (int i = 0; i < 3; i++)

@@ -2,7 +2,7 @@
 /* console.h - what the agent has to say, on the guest's serial console */
 #pragma once
 
-/* Connects descriptors 0, 1 and 2 to /dev/console, or to nothing if there is none. */
+/* Sees that descriptors 0, 1 and 2 lead to /dev/console, or to nothing if there is none. */
 void console_open(void);
 /* One line "sojourn: ..."; keeps errno. */
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));

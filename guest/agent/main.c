@@ -31,21 +31,26 @@
 #include <unistd.h>
 
 #define PORT_NAME "sojourn.link"
+#define PROVIDE_AFTER_MS 200
 #define HEAP_BYTES (4u << 20)   /* the link's buffers: several long file requests and replies at once */
 
 typedef struct {
     Link *link;
     Port port;
     Job job;
-    bool started;
+    bool ready, started;
+    uint64_t provide_ms;    /* when to take memory; 0: not yet, or done */
 } Agent;
 
 static void agent_message(void *user, LinkChannel channel, const void *data, size_t size)
 {
     Agent *agent = user;
 
-    if (channel == LINK_BULK && !agent->started) {
+    if (!agent->ready) {
+        say("home spoke before it was asked");
+    } else if (channel == LINK_BULK && !agent->started) {
         agent->started = true;
+        agent->provide_ms = now_ms() + PROVIDE_AFTER_MS;
         job_start(&agent->job, data, size);
     } else if (channel == LINK_FILES || channel == LINK_BULK) {
         files_reply(&agent->job.files, data, size);
@@ -86,22 +91,11 @@ static void trial(void)
         close(fd);
 }
 
-/* The program's number is that of its front at home, which may be higher than a small machine would give. */
-static void allow_high_pids(void)
-{
-    int fd = open("/proc/sys/kernel/pid_max", O_WRONLY | O_CLOEXEC);
-
-    if (fd < 0 || (write(fd, "4194304", 7) < 0 && sizeof(long) > 4))
-        say("/proc/sys/kernel/pid_max could not be raised: %s", strerror(errno));
-    if (fd >= 0)
-        close(fd);
-}
-
+/* Before the program runs: nothing of the agent is given up, nothing waits behind the program. */
 static void protect(void)
 {
     static const struct sched_param first = { .sched_priority = 1 };
     int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-    void *heap;
 
     if (fd < 0 || write(fd, "-1000", 5) < 0)
         say("the agent is not protected from running out of memory");
@@ -109,14 +103,21 @@ static void protect(void)
         close(fd);
     mallopt(M_MMAP_THRESHOLD, 1 << 30);
     mallopt(M_TRIM_THRESHOLD, -1);
-    if (prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0) < 0 || mlockall(MCL_CURRENT | MCL_FUTURE) < 0)
+    if (prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0) < 0 || mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0)
         die("cannot lock the agent's memory");
-    heap = malloc(HEAP_BYTES);
-    if (!heap)
-        die("no memory for the link");
-    free(heap);
     if (sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &first) < 0)
         say("the agent cannot go first: %s", strerror(errno));
+}
+
+/* Takes the memory that will be needed. It costs as much as running a small program, so it is done when a program has
+ * run for a moment. */
+static void provide(void)
+{
+    void *heap = malloc(HEAP_BYTES);
+
+    free(heap);
+    if (!heap || mlockall(MCL_CURRENT | MCL_FUTURE) < 0)
+        say("the agent could not take its memory: %s", strerror(errno));
 }
 
 static void send_ready(Agent *agent)
@@ -146,16 +147,29 @@ static int sooner(int a, int b)
     return a < 0 || (b >= 0 && b < a) ? b : a;
 }
 
+/* What is due at a time rather than because of a descriptor. Milliseconds until the next of it, -1: nothing. */
+static int agent_tick(Agent *agent)
+{
+    uint64_t now = now_ms();
+    int timeout;
+
+    link_tick(agent->link, now);
+    if (agent->provide_ms && now >= agent->provide_ms) {
+        agent->provide_ms = 0;
+        provide();
+    }
+    timeout = sooner(link_timeout(agent->link, now), usage_tick(&agent->job.usage, now));
+    return sooner(timeout, agent->provide_ms ? (int)(agent->provide_ms - now) : -1);
+}
+
 static void run(Agent *agent) __attribute__((noreturn));
 static void run(Agent *agent)
 {
     for (;;) {
-        int timeout;
+        int timeout = agent_tick(agent);
 
         port_flush(&agent->port);
-        timeout = link_timeout(agent->link, now_ms());
-        loop_wait(sooner(timeout, usage_tick(&agent->job.usage, now_ms())));
-        link_tick(agent->link, now_ms());
+        loop_wait(timeout);
         job_check(&agent->job);
     }
 }
@@ -163,24 +177,24 @@ static void run(Agent *agent)
 int main(void)
 {
     static Agent agent;
-    Warden warden;
     int port, fuse;
 
     mounts_boot();
     console_open();
     trial();
     ignore_signals();
-    allow_high_pids();
     loop_init();
     port = port_open(PORT_NAME);
-    fuse = files_open();
-    warden = warden_spawn(fuse);
     agent.link = link_new(LINK_GUEST, &events, &agent);
     if (!agent.link)
         die("no memory for the link");
-    job_init(&agent.job, agent.link, warden, fuse);
     port_start(&agent.port, port, agent.link);
     send_ready(&agent);
+    loop_wait(0);   /* home's HELLO is there by now, */
+    port_flush(&agent.port);    /* and while it makes START, so do we what START will need */
+    fuse = files_open();
+    job_init(&agent.job, agent.link, warden_spawn(fuse), fuse);
+    agent.ready = true;
     protect();
 
     /* From here on the agent may not end: that would be the end of the guest. */
