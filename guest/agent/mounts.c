@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #define JOB_ROOT "/job/root"
+#define READ_AHEAD_KB "512"
 #define PLAIN (MS_NOSUID | MS_NOEXEC)
 
 typedef struct {
@@ -101,23 +102,32 @@ void mounts_prepare(void)
     umask(before);
 }
 
+static void set_bdi(const char *device, const char *setting, const char *value)
+{
+    char path[300];
+    int fd;
+
+    snprintf(path, sizeof path, "/sys/class/bdi/%s/%s", device, setting);
+    fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0 || write(fd, value, strlen(value)) < 0)
+        say("%s: %s", path, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+}
+
 /* Linux lets a FUSE file system have one percent of what may be dirty, lest a server that hangs fill the machine. Here the
- * machine is the job's own, and its files are all there is to write. */
-static void allow_dirty(void)
+ * machine is the job's own, and its files are all there is to write. It also reads 128 KiB ahead at most, too little for a
+ * file that lies a network away. */
+static void tune_files(void)
 {
     DIR *folder = opendir("/sys/class/bdi");
     const struct dirent *entry;
 
     while (folder && (entry = readdir(folder))) {
-        char path[300];
-        int fd;
-
-        snprintf(path, sizeof path, "/sys/class/bdi/%s/max_ratio", entry->d_name);
-        fd = entry->d_name[0] == '.' ? -1 : open(path, O_WRONLY | O_CLOEXEC);
-        if (fd >= 0 && write(fd, "100", 3) < 0)
-            say("%s: %s", path, strerror(errno));
-        if (fd >= 0)
-            close(fd);
+        if (entry->d_name[0] == '.')
+            continue;
+        set_bdi(entry->d_name, "max_ratio", "100");
+        set_bdi(entry->d_name, "read_ahead_kb", READ_AHEAD_KB);
     }
     if (folder)
         closedir(folder);
@@ -144,7 +154,7 @@ int mounts_home(int fuse, uint32_t root_dev, bool read_only)
 {
     if (mount_home(fuse, root_dev, read_only) < 0)
         return -1;
-    allow_dirty();
+    tune_files();
     return 0;
 }
 
