@@ -17,6 +17,7 @@ void log_init(const char *program)
 }
 
 /* One write, so that lines of several processes in one file do not mix. */
+G_GNUC_PRINTF(2, 0)
 static void log_line(const char *level, const char *format, va_list args)
 {
     int saved = errno;

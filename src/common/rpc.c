@@ -241,7 +241,7 @@ static gboolean rpc_flush(gint fd, GIOCondition condition, gpointer user)
 /* Takes over message. */
 static void rpc_send(Rpc *rpc, Json *message, int fd)
 {
-    g_autoptr(Json) owned = message;
+    G_GNUC_UNUSED g_autoptr(Json) owned = message;
     g_autofree char *line = NULL;
     Output *output;
 
