@@ -49,3 +49,13 @@ fuzz_files_SOURCES = tests/fuzz/fuzz-files.c $(FILES_SOURCES) src/common/error.c
 fuzz_files_CFLAGS = $(AM_CFLAGS) $(FUSE_CFLAGS)
 fuzz_files_LDFLAGS = $(FUZZ_LINK)
 fuzz_files_LDADD = $(GLIB_LIBS) $(FUSE_LIBS)
+
+FUZZ_TARGETS += fuzz-rpc
+fuzz_rpc_SOURCES = tests/fuzz/fuzz-rpc.c $(FUZZ_DRIVER)
+fuzz_rpc_LDFLAGS = $(FUZZ_LINK)
+fuzz_rpc_LDADD = $(COMMON_LIBS)
+
+FUZZ_TARGETS += fuzz-conf
+fuzz_conf_SOURCES = tests/fuzz/fuzz-conf.c $(FUZZ_DRIVER)
+fuzz_conf_LDFLAGS = $(FUZZ_LINK)
+fuzz_conf_LDADD = $(COMMON_LIBS)
