@@ -26,6 +26,7 @@ void console_open(void)
         close(fd);
 }
 
+__attribute__((format(printf, 1, 0)))
 static void say_line(const char *format, va_list arguments, const char *reason)
 {
     char line[512];

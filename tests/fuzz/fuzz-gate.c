@@ -64,7 +64,7 @@ static void on_source_ended(GateSource *source, const char *reason, gboolean vio
 }
 
 static const GateEvents events = { on_prepared, on_finished, on_ended };
-static const GateSourceEvents source_events = { on_unsure, NULL, on_source_ended };
+static const GateSourceEvents source_events = { .unsure = on_unsure, .ended = on_source_ended };
 
 /* A libvirtd that agrees to everything, but knows what it may be asked. */
 static void libvirtd_packet(LvConn *conn, const LvHeader *header, const guint8 *body, gsize size,

@@ -345,7 +345,7 @@ static void on_source_ended(GateSource *source, const char *reason, gboolean vio
 }
 
 static const GateEvents gate_events = { on_prepared, on_finished, on_gate_ended };
-static const GateSourceEvents source_events = { on_unsure, NULL, on_source_ended };
+static const GateSourceEvents source_events = { .unsure = on_unsure, .ended = on_source_ended };
 
 static Gate *make_gate(Run *run, int fd)
 {
