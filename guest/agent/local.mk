@@ -7,7 +7,7 @@ endif
 
 AGENT_COMPILE = -std=gnu11 $(WARN) -pthread -fno-pie -ffunction-sections -fdata-sections \
 	-U_TIME_BITS -D_TIME_BITS=64 -U_FILE_OFFSET_BITS -D_FILE_OFFSET_BITS=64
-AGENT_LINK = -static -no-pie -pthread -s -Wl,--gc-sections
+AGENT_LINK = -static -pthread -s -Wl,--gc-sections
 
 guest_agent_agent_SOURCES = \
 	$(WIRE_SOURCES) \
