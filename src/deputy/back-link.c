@@ -224,12 +224,22 @@ static void from_guest(Back *back, const void *data, gsize size)
     wire_clear(&message);
 }
 
+/* A request lies anywhere in what was read; the structures in it want to be at multiples of eight. */
+static void take_request(Back *back, const void *data, size_t size)
+{
+    static guint64 aligned[LINK_MESSAGE_MAX / sizeof(guint64)];
+
+    if (GPOINTER_TO_SIZE(data) % sizeof(guint64) != 0)
+        data = memcpy(aligned, data, size);
+    files_request(back->files, data, size);
+}
+
 static void on_message(void *user, LinkChannel channel, const void *data, size_t size)
 {
     Back *back = user;
 
     if (channel == LINK_FILES || channel == LINK_BULK)
-        files_request(back->files, data, size);
+        take_request(back, data, size);
     else if (!back->ending)
         from_guest(back, data, size);
     link_consumed(back->link, channel, size);
