@@ -65,15 +65,17 @@ static void split_timeout(const Files *files, guint64 *seconds, guint32 *ns)
     *ns = (guint32)((timeout - (double)*seconds) * 1e9);
 }
 
-void files_fill_entry(const Files *files, const FilesInode *parent, const FilesInode *inode,
+void files_fill_entry(Files *files, const FilesNode *parent, const char *name, FilesInode *inode,
                       const struct statx *stx, struct fuse_entry_out *out)
 {
     *out = (struct fuse_entry_out){ .nodeid = inode->id };
     split_timeout(files, &out->entry_valid, &out->entry_valid_nsec);
     split_timeout(files, &out->attr_valid, &out->attr_valid_nsec);
     files_fill_attr(files, inode, stx, &out->attr);
+    if (files_bare(files, inode, stx, name ? parent->fd : -1, name))
+        out->attr.flags |= FILES_ATTR_NO_XATTR;
     if (!files->submounts || inode->hollow || !S_ISDIR(inode->type) ||
-        (inode->dev == parent->dev && inode->mount == parent->mount))
+        (inode->dev == parent->inode->dev && inode->mount == parent->inode->mount))
         return;
     /* The guest mounts it; its kernel takes the device number from where directories have none. */
     out->attr.flags |= FUSE_ATTR_SUBMOUNT;
@@ -84,9 +86,14 @@ static void reply_attr(fuse_req_t req, FilesInode *inode, const struct statx *st
 {
     Files *files = files_of(req);
     struct fuse_attr_out out = { 0 };
+    int fd = files->bare ? files_inode_fd_if_open(files->inodes, inode) : -1;
 
     split_timeout(files, &out.attr_valid, &out.attr_valid_nsec);
     files_fill_attr(files, inode, stx, &out.attr);
+    if (files_bare(files, inode, stx, fd, NULL))
+        out.attr.flags |= FILES_ATTR_NO_XATTR;
+    if (fd >= 0)
+        files_inode_done(files->inodes, inode);
     files_inode_seen(files->inodes, inode, stx);
     fuse_reply_buf(req, (const char *)&out, sizeof(out));
 }
@@ -301,6 +308,7 @@ static void change_xattr(fuse_req_t req, fuse_ino_t ino, const char *name, const
     if (!error) {
         FilesFdName file = files_fd_name(node.fd);
         files_inode_own_begin(files->inodes, node.inode, &before);
+        node.inode->bare = 0;
         if (value ? setxattr(file.text, name, value, size, flags) < 0
                   : removexattr(file.text, name) < 0)
             error = -errno;

@@ -232,6 +232,10 @@ static void init(Files *files, const void *request, size_t size)
         return;
     }
     files->init_flags = in->flags;
+    if (in->flags & FUSE_INIT_EXT && size >= sizeof(*head) + sizeof(*in))
+        files->init_flags |= (guint64)in->flags2 << 32;
+    if (files->init_flags & FILES_NO_XATTR_FLAG && files->cache != FILES_CACHE_NONE)
+        files->bare = files_bare_new();
     files->submounts = (in->flags & FUSE_SUBMOUNTS) != 0;
     files_current.in_init = TRUE;
     fuse_session_process_buf(files->session, &buf);

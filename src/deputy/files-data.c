@@ -175,7 +175,7 @@ static int finish_create(Files *files, const FilesNode *parent, const char *name
     }
     inode = files_inodes_look(files->inodes, parent->inode, name, &stx, FALSE, path);
     files_inode_fd(files->inodes, inode); /* there is one: it was just given */
-    files_fill_entry(files, parent->inode, inode, &stx, &out->entry);
+    files_fill_entry(files, parent, name, inode, &stx, &out->entry);
     out->open = (struct fuse_open_out){ .open_flags =
                                             cache_decision(files, inode, &stx, flags) };
     out->open.fh = files_handle_add(files, inode, fd, home_flags(files, flags));
@@ -194,11 +194,11 @@ static int open_existing(Files *files, const FilesNode *parent, const char *name
 
     if (error)
         return error;
-    files_fill_entry(files, parent->inode, node.inode, &stx, &out->entry);
+    files_fill_entry(files, parent, name, node.inode, &stx, &out->entry);
     node.fd = files_inode_fd(files->inodes, node.inode);
     error = node.fd < 0 ? node.fd : open_inode(files, &node, flags, &out->open);
     if (!error && flags & O_TRUNC && files_inode_stat(files->inodes, node.inode, &stx) == 0)
-        files_fill_entry(files, parent->inode, node.inode, &stx, &out->entry);
+        files_fill_entry(files, parent, name, node.inode, &stx, &out->entry);
     if (error)
         files_inodes_forget(files->inodes, node.inode->id, 1);
     files_node_put(&node);

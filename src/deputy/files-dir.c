@@ -94,7 +94,7 @@ static void add_entry_out(Listing *l, const char *name, struct fuse_entry_out *o
     if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
         files_look(l->files, &l->folder, name, &inode, &stx) < 0)
         return;
-    files_fill_entry(l->files, l->folder.inode, inode, &stx, out);
+    files_fill_entry(l->files, &l->folder, name, inode, &stx, out);
     files_inodes_put(l->files->inodes, inode);
 }
 

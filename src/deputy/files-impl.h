@@ -22,6 +22,7 @@
 typedef struct FilesQueue FilesQueue;
 typedef struct FilesHandles FilesHandles;
 typedef struct FilesHandle FilesHandle;
+typedef struct FilesBare FilesBare;
 
 struct Files {
     gboolean read_only;
@@ -36,7 +37,8 @@ struct Files {
     FilesQueue *queue;
     guint64 dev_device; /* of home's /dev, see files-refuse.c */
     gboolean submounts; /* the guest's kernel understands FUSE_ATTR_SUBMOUNT */
-    guint32 init_flags; /* what the guest's kernel offered in INIT */
+    guint64 init_flags; /* what the guest's kernel offered in INIT */
+    FilesBare *bare;    /* NULL if the guest's kernel has no use for it */
     gint init_done;
     gint ended; /* no more answers */
 };
@@ -115,6 +117,20 @@ guint64 files_dev_device(int root_fd);
 /* Whether descriptor fd (O_PATH will do) is on a refused file system. */
 gboolean files_refused(guint64 dev_device, int fd);
 
+/* ---- files-bare.c: files without extended attributes ---- */
+
+/* Our guest's kernel: FUSE_ATTR_NO_XATTR is understood; it itself (guest/kernel/patches). */
+#define FILES_NO_XATTR_FLAG (G_GUINT64_CONSTANT(1) << 62)
+#define FILES_ATTR_NO_XATTR (1u << 31)
+
+FilesBare *files_bare_new(void);
+void files_bare_free(FilesBare *bare);
+
+/* Whether the inode, *stx now, has neither ACL nor security attribute and asking gives ENODATA. It is
+ * looked at as name in the folder fd; or, name NULL, as descriptor fd; or, that -1, not at all. */
+gboolean files_bare(Files *files, FilesInode *inode, const struct statx *stx, int fd,
+                    const char *name);
+
 /* ---- files-handle.c: what the guest has open ---- */
 
 struct FilesHandle {
@@ -145,9 +161,18 @@ gboolean files_handle_close(Files *files, guint64 fh, guint64 id);
 
 /* ---- files-attr.c ---- */
 
+/* An inode of the guest's together with a descriptor of it, for the time of a request. */
+typedef struct {
+    Files *files;
+    FilesInode *inode;
+    int fd;
+} FilesNode;
+
 void files_fill_attr(const Files *files, const FilesInode *inode, const struct statx *stx,
                      struct fuse_attr *attr);
-void files_fill_entry(const Files *files, const FilesInode *parent, const FilesInode *inode,
+
+/* The entry name (NULL: none) of parent. */
+void files_fill_entry(Files *files, const FilesNode *parent, const char *name, FilesInode *inode,
                       const struct statx *stx, struct fuse_entry_out *out);
 
 /* Attributes of an inode by the handle if that is not NULL; 0 or -errno. */
@@ -165,13 +190,6 @@ void files_op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size);
 void files_op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name);
 
 /* ---- files-name.c ---- */
-
-/* An inode of the guest's together with a descriptor of it, for the time of a request. */
-typedef struct {
-    Files *files;
-    FilesInode *inode;
-    int fd;
-} FilesNode;
 
 /* Finds inode id (and opens it, if with_fd): 0 or -errno. Give it back with files_node_put in either
  * case. */

@@ -515,7 +515,7 @@ static int walk(FilesInodes *t, FilesInode *inode, guint depth)
     return fd;
 }
 
-int files_inode_fd(FilesInodes *t, FilesInode *inode)
+int files_inode_fd_if_open(FilesInodes *t, FilesInode *inode)
 {
     int fd = -1;
 
@@ -523,6 +523,13 @@ int files_inode_fd(FilesInodes *t, FilesInode *inode)
     if (!inode->hollow)
         fd = use_fd(t, inode);
     g_mutex_unlock(&t->lock);
+    return fd;
+}
+
+int files_inode_fd(FilesInodes *t, FilesInode *inode)
+{
+    int fd = files_inode_fd_if_open(t, inode);
+
     if (fd >= 0)
         return fd;
     enter(t);

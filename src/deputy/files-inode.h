@@ -16,6 +16,7 @@ struct FilesInode {
     guint64 mount;
     gint64 birth;    /* nanoseconds, 0 if the file system has none: tells a reused inode number */
     mode_t type;     /* S_IFMT bits */
+    gint64 bare;     /* its ctime when it was seen to have no extended attributes (files-bare.c) */
     gboolean hollow; /* a mount point of a file system that is refused: an empty directory */
     gint skew;       /* odd: attributes show a time one nanosecond off, see files-inode.c */
     /* the rest belongs to files-inode.c */
@@ -72,6 +73,9 @@ void files_inodes_forget(FilesInodes *table, guint64 id, guint64 count);
  * (ESTALE: it is no longer where it was; EACCES: a refused file system). */
 int files_inode_fd(FilesInodes *table, FilesInode *inode);
 void files_inode_done(FilesInodes *table, FilesInode *inode);
+
+/* The same, but -1 if it is not open just now. */
+int files_inode_fd_if_open(FilesInodes *table, FilesInode *inode);
 
 /* Attributes of a held inode with one system call at best: 0 or -errno. */
 int files_inode_stat(FilesInodes *table, FilesInode *inode, struct statx *stx);

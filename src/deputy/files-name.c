@@ -109,7 +109,7 @@ static void reply_entry(fuse_req_t req, const FilesNode *parent, const char *nam
         fuse_reply_err(req, -error);
         return;
     }
-    files_fill_entry(files, parent->inode, inode, &stx, &out);
+    files_fill_entry(files, parent, name, inode, &stx, &out);
     fuse_reply_buf(req, (const char *)&out, sizeof(out));
     files_inodes_put(files->inodes, inode);
 }

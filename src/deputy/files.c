@@ -11,7 +11,7 @@
  *     files-inode.c    what the guest knows: inodes     files-handle.c  what it has open
  *     files-name.c files-dir.c files-attr.c files-data.c files-lock-op.c   the operations
  *     files-lock.c     locks at home                    files-refuse.c  what is never entered
- *     files-cred.c     whose rights a worker has
+ *     files-cred.c     whose rights a worker has        files-bare.c    what has no extended attributes
  *
  * Trust: every byte from the guest may be a lie. Requests are checked for their form before libfuse
  * sees them; inodes and handles are numbers in tables, never pointers; names are single components
@@ -234,6 +234,7 @@ void files_free(Files *files)
     files_locks_free(files->locks);
     fuse_session_destroy(files->session);
     files_handles_free(files->handles);
+    files_bare_free(files->bare);
     files_inodes_free(files->inodes);
     g_free(files);
 }

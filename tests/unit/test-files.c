@@ -12,6 +12,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 typedef struct {
@@ -313,6 +314,44 @@ static void test_refused(void)
     tear_down(&w);
 }
 
+/* The guest's kernel is told what has no ACL and no security attribute. */
+static void test_bare(void)
+{
+    struct fuse_init_in in = { .major = 7, .minor = 37, .flags = FUSE_INIT_EXT, .flags2 = 1u << 30 };
+    const guint32 no_xattr = 1u << 31;
+    struct fuse_getattr_in getattr_in = { 0 };
+    World w;
+    struct fuse_entry_out entry;
+    g_autofree char *path = NULL;
+    int error;
+
+    set_up(&w);
+    g_assert_cmpint(error_of(&w, FUSE_INIT, 0, &in, sizeof(in)), ==, 0);
+    put(&w, "f", "text");
+    path = g_build_filename(w.folder, "f", NULL);
+    if (lgetxattr(path, "security.selinux", NULL, 0) >= 0 || errno != ENODATA ||
+        lgetxattr(path, "system.posix_acl_access", NULL, 0) >= 0 || errno != ENODATA ||
+        setxattr(path, "user.a", "v", 1, 0) < 0 || removexattr(path, "user.a") < 0) {
+        g_test_skip("no extended attributes here, or too many");
+        tear_down(&w);
+        return;
+    }
+    g_assert_cmpint(look(&w, 1, "f", &entry), ==, 0);
+    g_assert_cmphex(entry.attr.flags, ==, no_xattr);
+    g_usleep(50000);
+    g_assert_cmpint(look(&w, 1, "f", &entry), ==, 0); /* now it is remembered */
+    for (int i = 0; i < 2; i++) {
+        g_autoptr(GBytes) attr = ask(&w, FUSE_GETATTR, entry.nodeid, &getattr_in, sizeof(getattr_in),
+                                     &error);
+        const struct fuse_attr_out *out = g_bytes_get_data(attr, NULL);
+        g_assert_cmphex(out->attr.flags, ==, i ? 0 : no_xattr);
+        g_assert_cmpint(setxattr(path, "user.a", "v", 1, 0), ==, 0);
+    }
+    g_assert_cmpint(look(&w, 1, "f", &entry), ==, 0);
+    g_assert_cmphex(entry.attr.flags, ==, 0);
+    tear_down(&w);
+}
+
 static void test_submount(void)
 {
     World w;
@@ -349,6 +388,7 @@ int main(int argc, char **argv)
     g_test_add_func("/files/special", test_special);
     g_test_add_func("/files/open", test_open);
     g_test_add_func("/files/refused", test_refused);
+    g_test_add_func("/files/bare", test_bare);
     g_test_add_func("/files/submount", test_submount);
     return g_test_run();
 }
