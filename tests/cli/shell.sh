@@ -38,6 +38,7 @@ def type(text):
 expect(b"sojourn # ")
 type(b"migr\tcha\tnode2\n")
 expect(b"migrate chain node2")
+expect(b"copy       [###############               ]  50 %")
 expect(b"Job chain moved from node1 to node2")
 expect(b"sojourn # ")
 type(b"why fed\tno\t")              # a job without a name by its id; two nodes begin alike
