@@ -31,6 +31,7 @@ head -c 5000000 /dev/urandom >big
 is "$(job cat <big | sha256sum)" "$(sha256sum <big)" "5 MB there and back"
 is "$(job --break 10 cat <big | sha256sum)" "$(sha256sum <big)" "5 MB there and back over a breaking link"
 says 'home: [1-9]' "the link was never broken"
+is "$(job --away 500 sh -c 'sleep 1.2; cat' <big | sha256sum)" "$(sha256sum <big)" "5 MB there and back, home away"
 is "$(job --merged --null sh -c 'for i in 1 2 3; do echo o$i; echo e$i >&2; done')" "$(printf 'o1\ne1\no2\ne2\no3\ne3')" "order"
 is "$(job yes | head -n 2)" "$(printf 'y\ny')" "a reader that goes away"
 yes | job head -n 1 >out

@@ -42,7 +42,8 @@ typedef struct {
     GAsyncQueue *replies;
     GQueue *late;           /* replies that the link had no credit for */
     int wake;
-    int socket;
+    char *path;
+    int socket;         /* -1: away */
     guint socket_in, socket_out, timer;
     guint64 epoch;
     GPid qemu;
@@ -58,7 +59,7 @@ typedef struct {
 
 static char *image, *append, *qemu_path, *directory, *root;
 static char **qemu_more, **signals;
-static int memory = 128, cpus = 1, break_ms;
+static int memory = 128, cpus = 1, break_ms, away_ms;
 static gboolean terminal, merged, timings, trace, linger, nothing, trial, end_at_once;
 
 static const GOptionEntry options[] = {
@@ -76,6 +77,7 @@ static const GOptionEntry options[] = {
     { "linger", 0, 0, G_OPTION_ARG_NONE, &linger, "wait for the last process", NULL },
     { "signal", 0, 0, G_OPTION_ARG_STRING_ARRAY, &signals, "send a signal (0: CONTINUE) to process or group", "SIG@MS[g]" },
     { "break", 0, 0, G_OPTION_ARG_INT, &break_ms, "break the link so often", "MS" },
+    { "away", 0, 0, G_OPTION_ARG_INT, &away_ms, "a second after the start be away so long", "MS" },
     { "end", 0, 0, G_OPTION_ARG_NONE, &end_at_once, "wait until the guest has powered itself off", NULL },
     { "trial", 0, 0, G_OPTION_ARG_NONE, &trial, "only see that the guest boots and ends", NULL },
     { "timings", 0, 0, G_OPTION_ARG_NONE, &timings, "tell the time of each step on standard error", NULL },
@@ -151,7 +153,7 @@ static void pump(Home *home)
     const void *bytes;
     int timeout;
 
-    while (!home->socket_out && (bytes = link_output(home->link, &size)) && size) {
+    while (home->socket >= 0 && !home->socket_out && (bytes = link_output(home->link, &size)) && size) {
         ssize_t written = write(home->socket, bytes, size);
 
         if (written > 0)
@@ -186,7 +188,7 @@ static gboolean on_socket(int fd, GIOCondition condition, gpointer user)
     char bytes[131072];
     ssize_t size = read(fd, bytes, sizeof bytes);
 
-    if (size <= 0 && errno != EAGAIN) {
+    if (size == 0 || (size < 0 && errno != EAGAIN)) {
         home->socket_in = 0;
         step(home, "QEMU has closed the link");
         finish(home, home->over ? home->status : 1 << 8);
@@ -194,7 +196,7 @@ static gboolean on_socket(int fd, GIOCondition condition, gpointer user)
     }
     if (break_ms && home->next_break_us && g_get_monotonic_time() >= home->next_break_us)
         break_link(home);
-    else if (link_input(home->link, bytes, (size_t)size) < 0)
+    else if (size > 0 && link_input(home->link, bytes, (size_t)size) < 0)
         g_error("the link is damaged");
     pump(home);
     return G_SOURCE_CONTINUE;
@@ -397,6 +399,8 @@ static gboolean on_signal_time(gpointer user)
     return G_SOURCE_REMOVE;
 }
 
+static gboolean go_away(gpointer user);
+
 static void started(Home *home, const WireMessage *message)
 {
     home->pid = message->pid;
@@ -412,6 +416,8 @@ static void started(Home *home, const WireMessage *message)
     }
     if (!nothing)
         home->streams[terminal ? WIRE_TTY : WIRE_STDIN].source = g_unix_fd_add(0, G_IO_IN | G_IO_HUP, on_input, home);
+    if (away_ms)
+        g_timeout_add(1000, go_away, home);
     if (break_ms)
         home->next_break_us = g_get_monotonic_time() + break_ms * 1000;
 }
@@ -521,17 +527,6 @@ static const LinkEvents events = { on_message, on_credit, on_established, on_ref
 
 /* QEMU */
 
-static int listen_at(const char *path)
-{
-    struct sockaddr_un address = { .sun_family = AF_UNIX };
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    g_strlcpy(address.sun_path, path, sizeof address.sun_path);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) < 0 || listen(fd, 1) < 0)
-        g_error("%s: %s", path, strerror(errno));
-    return fd;
-}
-
 static void start_qemu(Home *home, const char *socket_path)
 {
     g_autoptr(GPtrArray) words = g_ptr_array_new_with_free_func(g_free);
@@ -554,7 +549,7 @@ static void start_qemu(Home *home, const char *socket_path)
     g_ptr_array_add(words, g_strdup("-initrd"));
     g_ptr_array_add(words, g_build_filename(image, "initramfs.cpio", NULL));
     g_ptr_array_add(words, g_strdup("-chardev"));
-    g_ptr_array_add(words, g_strdup_printf("socket,id=link,path=%s", socket_path));
+    g_ptr_array_add(words, g_strdup_printf("socket,id=link,path=%s,server=on,wait=off", socket_path));
     g_ptr_array_add(words, g_strdup("-m"));
     g_ptr_array_add(words, g_strdup_printf("%d", memory));
     g_ptr_array_add(words, g_strdup("-smp"));
@@ -570,32 +565,52 @@ static void start_qemu(Home *home, const char *socket_path)
         g_error("%s", error->message);
 }
 
-static gboolean on_connect(int fd, GIOCondition condition, gpointer user)
+/* QEMU listens at once; what it cannot take yet it leaves in the socket. */
+static gboolean connect_link(gpointer user)
+{
+    Home *home = user;
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+    g_strlcpy(address.sun_path, home->path, sizeof address.sun_path);
+    home->socket = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (connect(home->socket, (struct sockaddr *)&address, sizeof address) < 0) {
+        close(home->socket);
+        return G_SOURCE_CONTINUE;
+    }
+    g_unix_set_fd_nonblocking(home->socket, TRUE, NULL);
+    step(home, "connected to QEMU");
+    home->socket_in = g_unix_fd_add(home->socket, G_IO_IN | G_IO_HUP, on_socket, home);
+    link_attach(home->link, ++home->epoch);
+    pump(home);
+    return G_SOURCE_REMOVE;
+}
+
+static gboolean go_away(gpointer user)
 {
     Home *home = user;
 
-    home->socket = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    step(home, "QEMU has connected");
-    home->socket_in = g_unix_fd_add(home->socket, G_IO_IN | G_IO_HUP, on_socket, home);
-    home->epoch = 1;
-    link_attach(home->link, home->epoch);
-    pump(home);
+    link_detach(home->link);
+    g_clear_handle_id(&home->socket_in, g_source_remove);
+    g_clear_handle_id(&home->socket_out, g_source_remove);
+    close(home->socket);
+    home->socket = -1;
+    step(home, "away");
+    g_timeout_add((guint)away_ms, connect_link, home);
     return G_SOURCE_REMOVE;
 }
 
 static void run(Home *home)
 {
     g_autofree char *folder = g_dir_make_tmp("sojourn-home-XXXXXX", NULL);
-    g_autofree char *path = g_build_filename(folder, "link", NULL);
-    int listener = listen_at(path);
     int status;
 
     for (WireStream which = 0; which < WIRE_STREAMS; which++)
         home->streams[which].fd = -1;
-    g_unix_fd_add(listener, G_IO_IN, on_connect, home);
+    home->path = g_build_filename(folder, "link", NULL);
     g_unix_fd_add(home->wake, G_IO_IN, on_replies, home);
     home->began_us = g_get_monotonic_time();
-    start_qemu(home, path);
+    start_qemu(home, home->path);
+    g_timeout_add(2, connect_link, home);
     g_main_loop_run(home->loop);
     if (!end_at_once && !trial)
         kill(home->qemu, SIGKILL);
@@ -603,7 +618,8 @@ static void run(Home *home)
     step(home, "QEMU has ended");
     if (trial)
         home->status = status;
-    unlink(path);
+    unlink(home->path);
+    g_free(home->path);
     rmdir(folder);
     if (break_ms)
         g_printerr("home: %u breaks\n", home->breaks);
