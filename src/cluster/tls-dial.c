@@ -105,8 +105,11 @@ static int connect_any(Dial *dial, GError **error)
     for (struct addrinfo *to = found; to && fd < 0; to = to->ai_next)
         fd = connect_to(to, dial->deadline);
     if (fd < 0)
-        g_set_error(error, SJ_ERROR, errno == ETIMEDOUT ? SJ_ERROR_TIMEOUT : SJ_ERROR_GONE, "%s",
-                    g_strerror(errno));
+        g_set_error(error, SJ_ERROR,
+                    errno == ETIMEDOUT      ? SJ_ERROR_TIMEOUT
+                    : errno == ECONNREFUSED ? SJ_ERROR_DOWN
+                                            : SJ_ERROR_GONE,
+                    "%s", g_strerror(errno));
     freeaddrinfo(found);
     return fd;
 }

@@ -41,6 +41,7 @@ static const Setting settings[] = {
     {"libvirtd", TEXT, AT(libvirtd), "PATH", "the libvirtd to use"},
     {"orphan-suspend", COUNT, AT(orphan_suspend_s), "S", "freeze a guest whose home is silent after (600)"},
     {"orphan-end", COUNT, AT(orphan_end_s), "S", "end a guest whose home is silent after (86400)"},
+    {"host-down", COUNT, AT(host_down_s), "S", "give up a job whose host is down after (30)"},
 };
 
 guint64 conf_parse_size(const char *text, GError **error)
@@ -236,6 +237,7 @@ Conf *conf_new(int *argc, char ***argv, GError **error)
     conf->speed = 10000;
     conf->orphan_suspend_s = 600;
     conf->orphan_end_s = 86400;
+    conf->host_down_s = 30;
     if (g_file_test(file, G_FILE_TEST_EXISTS) && !conf_load(conf, file, error))
         return NULL;
     if (!conf_options(conf, argc, *argv, error))

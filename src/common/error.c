@@ -9,7 +9,7 @@ static const char *const names[] = {
     [SJ_ERROR_NOT_FOUND] = "not-found", [SJ_ERROR_DENIED] = "denied",
     [SJ_ERROR_BUSY] = "busy",         [SJ_ERROR_GONE] = "gone",
     [SJ_ERROR_TIMEOUT] = "timeout",   [SJ_ERROR_PROTOCOL] = "protocol",
-    [SJ_ERROR_COMMITTED] = "committed",
+    [SJ_ERROR_COMMITTED] = "committed", [SJ_ERROR_DOWN] = "down",
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(names) == SJ_ERROR_LAST);
 

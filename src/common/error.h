@@ -14,6 +14,7 @@ typedef enum {
     SJ_ERROR_TIMEOUT,    /* no answer in time */
     SJ_ERROR_PROTOCOL,   /* the other side said something that cannot be */
     SJ_ERROR_COMMITTED,  /* the arbiter has already taken the other decision */
+    SJ_ERROR_DOWN,       /* the machine answers, but nobody listens there */
     SJ_ERROR_LAST
 } SjErrorCode;
 

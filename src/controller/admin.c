@@ -50,6 +50,7 @@ static void node_stop(Node *node, Json *params, RpcCall *call)
         return;
     }
     rpc_reply(call, NULL);
+    node->ending = TRUE;
     kill(getppid(), SIGUSR1);
 }
 

@@ -10,6 +10,7 @@
 #include "departure.h"
 #include "deputies.h"
 #include "hosted.h"
+#include "hosts.h"
 #include "jobs.h"
 #include "migration.h"
 
@@ -152,6 +153,12 @@ static void job_ended_there(Node *node, const char *from, Json *params, RpcCall 
     rpc_reply(call, NULL);
 }
 
+static void node_stopping(Node *node, const char *from, Json *params, RpcCall *call)
+{
+    hosts_stopping(node, from, params);
+    rpc_reply(call, NULL);
+}
+
 static void job_command(Node *node, const char *from, Json *params, RpcCall *call)
 {
     commands_run(node, json_get_string(params, "method", ""), json_get(params, "params"),
@@ -163,9 +170,10 @@ static const struct {
     CallHandler handler;
 } handlers[] = {
     {"job.command", job_command},         {"job.destroy", job_destroy},
-    {"job.ended", job_ended_there},       {"job.resume", job_resume},
-    {"job.start", job_start},             {"job.suspend", job_suspend},
-    {"job.truth", job_truth},             {"migration.cancel", arrival_cancel},
+    {"job.ended", job_ended_there},       {"job.here", hosts_here},
+    {"job.resume", job_resume},           {"job.start", job_start},
+    {"job.suspend", job_suspend},         {"job.truth", job_truth},
+    {"migration.cancel", arrival_cancel}, {"node.stopping", node_stopping},
     {"migration.check", migration_check}, {"migration.commit", call_commit},
     {"migration.prepare", arrival_prepare}, {"migration.progress", call_progress},
     {"migration.run", departure_run},     {"node.info", node_info},

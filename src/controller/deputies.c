@@ -63,6 +63,7 @@ static void creation_end(Creation *creation, const GError *error)
     } else if (error || !job) {
         rpc_fail_new(creation->call, SJ_ERROR_GONE, "The job ended before its guest was there");
     } else {
+        job->created = TRUE;
         rpc_reply(creation->call, creation_result(creation->node, job));
         /* what a restarted controller could not know */
         rpc_notify(job->deputy, "deputy.remember", json_copy(job->description));
@@ -205,6 +206,7 @@ static void deputy_register(Node *node, Rpc *rpc, RpcCall *call, Json *params)
         rpc_fail(call, error);
         return;
     }
+    job->created = TRUE;
     job->epoch = json_get_int(params, "epoch", 1);
     job->locked = json_get_bool(params, "locked", job->locked);
     g_free(job->node);
@@ -340,6 +342,10 @@ void deputies_truth(Node *node, Json *params, RpcCall *call)
 
     if (!job && age_s < SETTLE_AFTER_START_S) {
         rpc_fail_new(call, SJ_ERROR_BUSY, "%s has just been started and waits for its deputies", node_name(node));
+        return;
+    }
+    if (job && !job->created) { /* its deputy knows of no incarnation yet */
+        rpc_fail_new(call, SJ_ERROR_BUSY, "Job %.8s is being started", id);
         return;
     }
     truth = g_new0(Truth, 1);

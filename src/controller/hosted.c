@@ -164,6 +164,8 @@ static void hosted_started(GObject *source, GAsyncResult *result, gpointer user)
     g_autoptr(GError) error = NULL;
     Hosted *hosted = ticket_hosted(starting->ticket);
 
+    if (hosted)
+        hosted->starting = FALSE;
     if (guest_finish(result, &error) && hosted) {
         hosted->state = GUEST_RUNNING;
     } else if (hosted) {
@@ -190,6 +192,7 @@ void hosted_start(Node *node, Json *description, guint64 epoch, void (*done)(con
     }
     starting = g_new0(Starting, 1);
     starting->ticket = ticket_new(hosted_new(node, spec.spec.id, epoch, description, spec.channel_path));
+    hosted_find(node, spec.spec.id)->starting = TRUE;
     starting->done = done;
     starting->user = user;
     guest_start(node->hv, &spec.spec, hosted_started, starting);
@@ -496,7 +499,7 @@ static void hosted_update(Node *node, const GuestInfo *info)
         hosted->rss_bytes = usage.rss_bytes;
     }
     hosted_orphaned(hosted);
-    if (hosted->silent_since_us || (info->state == GUEST_PAUSED && !hosted->busy && !hosted->held))
+    if (hosted->silent_since_us || (info->state == GUEST_PAUSED && !hosted->busy && !hosted->held && !hosted->starting))
         hosted_doubt(hosted);
 }
 
@@ -508,7 +511,7 @@ static void hosted_missing(Node *node)
     for (GList *i = records; i; i = i->next) {
         Hosted *hosted = i->data;
 
-        if (!hosted->busy && hosted->state != GUEST_UNKNOWN && ++hosted->missed > 2)
+        if (!hosted->busy && !hosted->starting && ++hosted->missed > 2)
             calls_guest_ended(node, hosted->id, "lost");
     }
 }

@@ -29,6 +29,7 @@ typedef struct {
     gboolean orphan;        /* held because home is silent */
     gboolean wanted;        /* its link should be up */
     gboolean dialling;
+    gboolean starting;      /* libvirt does not have it yet */
     Relay *relay;           /* up, to a home elsewhere */
     gboolean given;         /* the channel is with the deputy (home here) */
     guint retry;            /* timer */

@@ -215,7 +215,10 @@ Json *job_row(Node *node, Job *job)
     json_set_string(row, "command", job->command);
     json_set_string(row, "home", node_name(node));
     json_set_string(row, "node", job->node);
-    json_set_string(row, "state", job->migration ? "migrating" : job->suspended ? "suspended" : job->state);
+    json_set_string(row, "state", job->migration         ? "migrating"
+                                  : job->silent_since_us ? "unreachable"
+                                  : job->suspended       ? "suspended"
+                                                         : job->state);
     json_set_int(row, "migrations", job->migrations);
     json_set_bool(row, "locked", job->locked);
     json_set_int(row, "memory_bytes", json_get_int(job->description, "memory_bytes", 0));
@@ -312,8 +315,10 @@ void job_destroy_guest(Node *node, Job *job)
     cluster_call(node->cluster, job->node, "job.destroy", json_set_int(params, "epoch", job->epoch), 10000, NULL, NULL);
 }
 
-void job_lost(Node *node, Job *job, const char *text)
+void job_lost(Node *node, Job *job, const char *why)
 {
+    g_autofree char *text = g_strdup_printf("job %.8s is lost: %s; start it again", job->id, why);
+
     log_warning("job %s: %s", job->id, text);
     if (job->deputy)
         rpc_call(job->deputy, "deputy.lost", json_set_string(json_object(), "text", text), -1, 5000, NULL, NULL);

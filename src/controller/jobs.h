@@ -30,6 +30,10 @@ typedef struct {
     char *migration;         /* under way, or NULL */
     guint64 expected_epoch;  /* of that migration */
     int pending_fd;          /* link of the expected incarnation, kept for COMMIT; -1: none yet */
+    gboolean created;        /* its guest has been started */
+    gboolean host_asked;     /* whether the host has it: hosts.c */
+    guint absent;            /* answers in a row that it has not */
+    gint64 silent_since_us, down_since_us;  /* the host; 0: it answers, something listens there */
     GPtrArray *waiters;      /* RpcCall *: job.wait */
 } Job;
 
@@ -66,5 +70,5 @@ void job_link(Node *node, Job *job, guint64 epoch, const char *host, int fd);
 /* Ends the guest wherever it is. */
 void job_destroy_guest(Node *node, Job *job);
 
-/* The guest is gone, which no one ordered: the deputy is told and the job ends. */
-void job_lost(Node *node, Job *job, const char *text);
+/* The guest is gone, which no one ordered: the deputy is told why and the job ends. */
+void job_lost(Node *node, Job *job, const char *why);

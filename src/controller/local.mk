@@ -11,6 +11,7 @@ sojournd_SOURCES = \
 	src/controller/deputies.c src/controller/deputies.h \
 	src/controller/doctor.c src/controller/doctor.h \
 	src/controller/hosted.c src/controller/hosted.h \
+	src/controller/hosts.c src/controller/hosts.h \
 	src/controller/image.c src/controller/image.h \
 	src/controller/jobs.c src/controller/jobs.h \
 	src/controller/main.c \

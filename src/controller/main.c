@@ -5,6 +5,7 @@
 #include "common/log.h"
 #include "control.h"
 #include "hosted.h"
+#include "hosts.h"
 #include "hypervisor/kvm.h"
 #include "hypervisor/libvirtd.h"
 
@@ -49,6 +50,7 @@ static void cluster_changed(Cluster *cluster, const char *name, gpointer user)
 static gboolean refresh(gpointer user)
 {
     hosted_refresh(user);
+    hosts_watch(user);
     return G_SOURCE_CONTINUE;
 }
 
@@ -63,10 +65,17 @@ static void accel_known(const char *accel, const char *why, gpointer user)
     log_info("guests run under %s: %s", accel, why);
 }
 
-static gboolean stop(gpointer user)
+static void stop_told(gpointer user)
 {
     g_main_loop_quit(user);
-    return G_SOURCE_REMOVE;
+}
+
+static gboolean stop(gpointer user)
+{
+    Node *node = user;
+
+    hosts_tell_stop(node, stop_told, node->loop);
+    return G_SOURCE_CONTINUE;
 }
 
 static gboolean make_folder(const char *dir, const char *sub, int mode, GError **error)
@@ -111,8 +120,8 @@ static int serve(Conf *conf)
     kvm_probe(conf, node->images[0] ? node->images[0]->kernel : NULL, node->images[0] ? node->images[0]->initramfs : NULL,
               node->images[0] ? node->images[0]->digest : NULL, accel_known, node);
     g_timeout_add(REFRESH_MS, refresh, node);
-    g_unix_signal_add(SIGTERM, stop, node->loop);
-    g_unix_signal_add(SIGINT, stop, node->loop);
+    g_unix_signal_add(SIGTERM, stop, node);
+    g_unix_signal_add(SIGINT, stop, node);
     log_info("node %s is up", node_name(node));
     g_main_loop_run(node->loop);
     log_info("node %s goes down; its guests go on", node_name(node));

@@ -62,6 +62,8 @@ static void migration_end(Migration *m)
             close(job->pending_fd);
         job->pending_fd = -1;
     }
+    if (m->error && m->epoch)
+        g_prefix_error(&m->error, "Job %.8s stays on %s: ", m->job, m->from);
     if (m->error)
         log_warning("job %s: migration from %s to %s: %s", m->job, m->from, m->to, m->error->message);
     else

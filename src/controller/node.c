@@ -26,6 +26,7 @@ Node *node_new(Conf *conf)
     node->hosted = g_hash_table_new(g_str_hash, g_str_equal);
     node->arrivals = g_hash_table_new(g_str_hash, g_str_equal);
     node->departures = g_hash_table_new(g_str_hash, g_str_equal);
+    node->stopping = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     g_queue_init(&node->ended);
     host_facts(conf, &node->facts);
     return node;

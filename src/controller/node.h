@@ -26,8 +26,10 @@ typedef struct {
     GHashTable *hosted;      /* id → Hosted: guests here, whatever their home */
     GHashTable *arrivals;    /* migration → Arrival: coming here */
     GHashTable *departures;  /* migration → Departure: going from here */
+    GHashTable *stopping;    /* names of nodes whose controllers said that they stop */
     GQueue ended;            /* Job *: the last ones at home here that are over */
     gint64 started_us;       /* monotonic */
+    gboolean ending;         /* it was ordered to end, with its guests */
     gboolean adopted;        /* the guests that were here at the start have been taken over */
     GMainLoop *loop;
 } Node;
