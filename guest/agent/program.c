@@ -85,6 +85,10 @@ static int take_limits(const WireStart *start)
     for (unsigned i = 0; i < WIRE_RLIMITS && i < RLIM_NLIMITS; i++) {
         struct rlimit limit = { start->rlimits[i].current, start->rlimits[i].maximum };
 
+        if (i == RLIMIT_NOFILE && limit.rlim_max > PROGRAM_OPEN_MAX)
+            limit.rlim_max = PROGRAM_OPEN_MAX;
+        if (limit.rlim_cur > limit.rlim_max)
+            limit.rlim_cur = limit.rlim_max;
         if (setrlimit((__rlimit_resource_t)i, &limit) < 0)
             return -1;
     }

@@ -6,6 +6,9 @@
 
 #include <sys/types.h>
 
+/* The highest RLIMIT_NOFILE that Linux can be made to allow. */
+#define PROGRAM_OPEN_MAX (sizeof(long) > 4 ? 0x7fffffc0u : 0x3fffffe0u)
+
 /* What the process that watches the program writes, one after the other, to a pipe. */
 typedef enum {
     REPORT_BORN,        /* value: pid, group: its process group; signals can be sent */

@@ -448,15 +448,25 @@ static void warden_run(Job *job)
     }
 }
 
-/* The program's number is that of its front at home, which may be higher than a small machine gives. */
-static void allow_high_pids(void)
+static void set_kernel(const char *setting, const char *value)
 {
-    int fd = open("/proc/sys/kernel/pid_max", O_WRONLY | O_CLOEXEC);
+    int fd = open(setting, O_WRONLY | O_CLOEXEC);
 
-    if (fd < 0 || (write(fd, "4194304", 7) < 0 && sizeof(long) > 4))
-        say("/proc/sys/kernel/pid_max could not be raised: %s", strerror(errno));
+    if (fd < 0 || write(fd, value, strlen(value)) < 0)
+        say("%s could not be set to %s: %s", setting, value, strerror(errno));
     if (fd >= 0)
         close(fd);
+}
+
+/* The program's number and limits are those of its front at home, which may be higher than a small machine gives. */
+static void allow_high_numbers(void)
+{
+    char most[24];
+
+    if (sizeof(long) > 4)   /* else the kernel has fewer, and cannot have more */
+        set_kernel("/proc/sys/kernel/pid_max", "4194304");
+    snprintf(most, sizeof most, "%u", PROGRAM_OPEN_MAX);
+    set_kernel("/proc/sys/fs/nr_open", most);
 }
 
 static void warden_main(int socket, int start, int fuse) __attribute__((noreturn));
@@ -477,7 +487,7 @@ static void warden_main(int socket, int start, int fuse)
     prctl(PR_SET_NAME, "sojourn");
     mounts_prepare();
     network_up();
-    allow_high_pids();
+    allow_high_numbers();
     job.proc = open(JOB_PROC, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (job.signals < 0 || job.proc < 0)
         die("the warden cannot begin");
