@@ -61,7 +61,8 @@ class Streams(harness.Deputies):
             job = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=harness.PATIENCE)
             own = subprocess.run(("sh", "-c", script.replace("--", ""), "sh"), stdin=subprocess.DEVNULL,
                                  capture_output=True)
-            self.assertEqual((job.returncode, job.stdout), (own.returncode, own.stdout), redirection)
+            self.assertEqual((job.returncode, job.stdout), (own.returncode, own.stdout),
+                             f"{redirection}: {job.stderr}")
 
     def test_inheritance(self):
         script = "pwd; id; umask; ulimit -n; ulimit -s; hostname; env | grep -v ^_= | sort; echo $0 $@"
@@ -115,7 +116,7 @@ class Streams(harness.Deputies):
         self.assertLess(time.monotonic() - began, 40)
 
     def test_detach(self):
-        made = os.path.join(self.path, "made")
+        made = os.path.join(self.path, "detached")
         job = self.run_job("sh", "-c", f"sleep 1; echo $$ > {made}.new; mv {made}.new {made}", options=["--detach"])
         self.assertEqual(job.returncode, 0)
         self.assertRegex(job.stdout, rb"^[0-9a-f-]{36}\n$")
