@@ -3,6 +3,7 @@
 #include "arrival.h"
 
 #include "check.h"
+#include "codec.h"
 #include "common/error.h"
 #include "common/log.h"
 #include "hosted.h"
@@ -245,7 +246,7 @@ static void stream_join(Arrival *a)
         return;
     incoming = rpc_connect(a->incoming_path, &error);
     if (incoming >= 0) {
-        a->relay = relay_new(a->stream_fd, incoming, stream_ended, a);
+        a->relay = relay_new(a->stream_fd, incoming, RELAY_EXPAND, stream_ended, a);
     } else {
         log_warning("job %s: the incoming QEMU does not listen: %s", a->job, error->message);
         close(a->stream_fd);
@@ -337,6 +338,8 @@ void arrival_opened(Node *node, const char *source, Json *preamble, TlsAccept *a
         (gate ? a->gate != NULL : a->stream_fd >= 0 || a->relay != NULL)) {
         log_warning("%s asked for a migration that is not prepared: refused", source);
         tls_refuse(accept, "No such migration is prepared here for this node");
+    } else if (!gate && !g_str_equal(json_get_string(preamble, "codec", ""), CODEC_NAME)) {
+        tls_refuse(accept, "The stream's coding is not one that is known here");
     } else if (gate) {
         arrival_gate(a, accept);
     } else {

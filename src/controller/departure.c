@@ -8,6 +8,7 @@
  */
 #include "departure.h"
 
+#include "codec.h"
 #include "common/error.h"
 #include "common/log.h"
 #include "hosted.h"
@@ -300,7 +301,7 @@ static gboolean stream_connected(gint listener, GIOCondition condition, gpointer
 
     if (fd < 0)
         return G_SOURCE_CONTINUE;
-    d->relay = relay_new(fd, d->stream_fd, stream_ended, d);
+    d->relay = relay_new(fd, d->stream_fd, RELAY_SQUEEZE, stream_ended, d);
     relay_notice(d->relay, SET_UP_BYTES, copy_noticed);
     d->stream_fd = -1;
     d->stream_watch = 0;
@@ -377,6 +378,8 @@ static void departure_dial(Departure *d, const char *purpose, GAsyncReadyCallbac
 
     d->missing++;
     json_set_string(preamble, "migration", d->id);
+    if (g_str_equal(purpose, "migration"))
+        json_set_string(preamble, "codec", CODEC_NAME);
     cluster_dial(d->node->cluster, d->to, json_set_string(preamble, "token", d->token), 10000, done, d);
 }
 

@@ -251,7 +251,7 @@ static void hosted_dialled(GObject *source, GAsyncResult *result, gpointer user)
         hosted->dialling = FALSE;
         channel = rpc_connect(hosted->channel_path, NULL);
         if (channel >= 0) {
-            hosted->relay = relay_new(channel, plain, hosted_relay_ended, hosted);
+            hosted->relay = relay_new(channel, plain, RELAY_PLAIN, hosted_relay_ended, hosted);
         } else {
             close(plain);
             hosted_link_later(hosted);

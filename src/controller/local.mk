@@ -5,6 +5,7 @@ sojournd_SOURCES = \
 	src/controller/arrival.c src/controller/arrival.h \
 	src/controller/calls.c src/controller/calls.h \
 	src/controller/check.c src/controller/check.h \
+	src/controller/codec.c src/controller/codec.h \
 	src/controller/commands.c src/controller/commands.h \
 	src/controller/control.c src/controller/control.h \
 	src/controller/departure.c src/controller/departure.h \
@@ -20,4 +21,5 @@ sojournd_SOURCES = \
 	src/controller/relay.c src/controller/relay.h \
 	src/controller/verdict.c src/controller/verdict.h \
 	$(NULL)
-sojournd_LDADD = $(HYPERVISOR_LIBS) $(CLUSTER_LIBS) $(COMMON_LIBS)
+sojournd_CFLAGS = $(AM_CFLAGS) $(ZSTD_CFLAGS)
+sojournd_LDADD = $(HYPERVISOR_LIBS) $(CLUSTER_LIBS) $(COMMON_LIBS) $(ZSTD_LIBS)

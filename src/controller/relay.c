@@ -2,6 +2,8 @@
 /* relay.c - a thread that carries bytes between two local sockets until both ways are closed */
 #include "relay.h"
 
+#include "codec.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -12,10 +14,15 @@
 
 typedef struct {
     int from, to;
-    gsize start, end;  /* what is in the buffer */
-    guint64 moved;
-    gboolean finished; /* no more comes, and all has gone */
+    gsize start, end;         /* what is in the buffer */
+    guint64 taken, moved;     /* bytes that came, bytes that went */
+    gboolean finished;        /* no more comes, and all has gone */
     char *buffer;
+    gsize space;
+    Codec *codec;             /* NULL: what comes goes as it is */
+    char *raw;                /* with a codec: what came ... */
+    gsize raw_start, raw_end; /* ... and is not yet turned */
+    gboolean more;            /* the codec has more to give without being given more */
 } Way;
 
 struct Relay {
@@ -34,26 +41,64 @@ static gboolean would_block(ssize_t result)
     return result < 0 && (errno == EAGAIN || errno == EINTR);
 }
 
+typedef enum { WAY_GOT, WAY_NOTHING, WAY_BROKEN } WayResult;
+
+static WayResult way_receive(Way *way, char *into, gsize *ret_size)
+{
+    ssize_t n = recv(way->from, into, BUFFER_BYTES, MSG_DONTWAIT);
+
+    if (would_block(n))
+        return WAY_NOTHING;
+    if (n < 0)
+        return WAY_BROKEN;
+    if (n == 0) {
+        way->finished = TRUE;
+        shutdown(way->to, SHUT_WR);
+        return WAY_NOTHING;
+    }
+    way->taken += n;
+    *ret_size = n;
+    return WAY_GOT;
+}
+
+/* Fills the empty buffer, by way of the codec if there is one. */
+static WayResult way_fill(Way *way)
+{
+    gsize taken = 0;
+    gssize made;
+    WayResult result;
+
+    way->start = way->end = 0;
+    if (!way->codec)
+        return way_receive(way, way->buffer, &way->end);
+    if (way->raw_start == way->raw_end && !way->more) {
+        way->raw_start = 0;
+        result = way_receive(way, way->raw, &way->raw_end);
+        if (result != WAY_GOT) {
+            way->raw_end = 0;
+            return result;
+        }
+    }
+    made = codec_turn(way->codec, way->raw + way->raw_start, way->raw_end - way->raw_start, &taken, way->buffer, way->space);
+    if (made < 0)
+        return WAY_BROKEN;
+    way->raw_start += taken;
+    way->end = made;
+    way->more = (gsize)made == way->space;
+    return WAY_GOT;
+}
+
 /* Moves what can be moved; FALSE when the connection as a whole is broken. */
 static gboolean way_move(Way *way)
 {
     for (int turns = 0; turns < 16 && !way->finished; turns++) {
+        WayResult result = way->start == way->end ? way_fill(way) : WAY_GOT;
         ssize_t n;
 
-        if (way->start == way->end) {
-            n = recv(way->from, way->buffer, BUFFER_BYTES, MSG_DONTWAIT);
-            if (would_block(n))
-                return TRUE;
-            if (n < 0)
-                return FALSE;
-            if (n == 0) {
-                way->finished = TRUE;
-                shutdown(way->to, SHUT_WR);
-                return TRUE;
-            }
-            way->start = 0;
-            way->end = n;
-        }
+        if (result != WAY_GOT)
+            return result == WAY_NOTHING;
+        if (way->start == way->end)
+            continue;
         n = send(way->to, way->buffer + way->start, way->end - way->start, MSG_DONTWAIT | MSG_NOSIGNAL);
         if (would_block(n))
             return TRUE;
@@ -69,7 +114,7 @@ static void want(struct pollfd *polled, const Way *way)
 {
     if (way->finished)
         return;
-    if (way->start == way->end)
+    if (way->start == way->end && !way->more && way->raw_start == way->raw_end)
         polled[way->from == polled[0].fd ? 0 : 1].events |= POLLIN;
     else
         polled[way->to == polled[0].fd ? 0 : 1].events |= POLLOUT;
@@ -112,7 +157,7 @@ static void relay_later(Relay *relay, GSourceFunc callback)
 static void relay_look(Relay *relay)
 {
     g_mutex_lock(&relay->lock);
-    if (relay->notice_at && relay->ways[0].moved >= relay->notice_at) {
+    if (relay->notice_at && relay->ways[0].taken >= relay->notice_at) {
         relay->notice_at = 0;
         relay_later(relay, relay_noticed);
     }
@@ -147,19 +192,35 @@ static gpointer relay_thread(gpointer user)
     }
     shutdown(ways[0].from, SHUT_RDWR);
     shutdown(ways[0].to, SHUT_RDWR);
-    g_free(ways[0].buffer);
-    g_free(ways[1].buffer);
+    for (int i = 0; i < 2; i++) {
+        codec_free(ways[i].codec);
+        g_free(ways[i].buffer);
+        g_free(ways[i].raw);
+    }
     relay_later(relay, relay_done);
     return NULL;
 }
 
-Relay *relay_new(int a, int b, void (*ended)(Relay *relay, guint64 a_to_b, guint64 b_to_a, gpointer user),
+static Way way_new(int from, int to, RelayCoding coding)
+{
+    Way way = {.from = from, .to = to, .space = BUFFER_BYTES};
+
+    if (coding != RELAY_PLAIN) {
+        way.codec = codec_new(coding == RELAY_SQUEEZE ? CODEC_SQUEEZE : CODEC_EXPAND);
+        way.raw = g_malloc(BUFFER_BYTES);
+        way.space = codec_bound(BUFFER_BYTES);
+    }
+    way.buffer = g_malloc(way.space);
+    return way;
+}
+
+Relay *relay_new(int a, int b, RelayCoding coding, void (*ended)(Relay *relay, guint64 a_to_b, guint64 b_to_a, gpointer user),
                  gpointer user)
 {
     Relay *relay = g_new0(Relay, 1);
 
-    relay->ways[0] = (Way){.from = a, .to = b, .buffer = g_malloc(BUFFER_BYTES)};
-    relay->ways[1] = (Way){.from = b, .to = a, .buffer = g_malloc(BUFFER_BYTES)};
+    relay->ways[0] = way_new(a, b, coding);
+    relay->ways[1] = way_new(b, a, RELAY_PLAIN);
     g_mutex_init(&relay->lock);
     relay->context = g_main_context_ref_thread_default();
     relay->ended = ended;
