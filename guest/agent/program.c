@@ -16,10 +16,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <linux/close_range.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
@@ -128,6 +131,25 @@ static void take_signals(const WireStart *start)
     sigprocmask(SIG_SETMASK, &blocked, NULL);
 }
 
+/* execvp says EACCES also when a folder of PATH may not be searched: then nothing was found, and a shell says so. */
+static int found_nothing(const char *name)
+{
+    const char *path = getenv("PATH") ?: "/bin:/usr/bin";
+    char candidate[PATH_MAX];
+    struct stat it;
+
+    if (errno != EACCES || strchr(name, '/'))
+        return 0;
+    for (; *path; path += strcspn(path, ":"), path += *path == ':') {
+        int length = (int)strcspn(path, ":");
+
+        if (snprintf(candidate, sizeof candidate, "%.*s%s%s", length, path, length ? "/" : "", name) <
+                (int)sizeof candidate && stat(candidate, &it) == 0)
+            return 0;
+    }
+    return 1;
+}
+
 static void program_run(const Program *program, pid_t group, int error_fd) __attribute__((noreturn));
 static void program_run(const Program *program, pid_t group, int error_fd)
 {
@@ -149,6 +171,8 @@ static void program_run(const Program *program, pid_t group, int error_fd)
     take_signals(start);
     environ = start->env.items;
     execvp(start->argv.items[0], start->argv.items);
+    if (found_nothing(start->argv.items[0]))
+        errno = ENOENT;
     fail(error_fd, WIRE_STAGE_EXECUTE);
 }
 

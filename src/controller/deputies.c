@@ -114,8 +114,8 @@ static const char *place(Node *node, Job *job, GError **error)
     reasons = check_from_home(node, job, on);
     if (!json_length(reasons))
         return on;
-    g_set_error(error, SJ_ERROR, SJ_ERROR_FAILED, "The job cannot start on %s: %s", on,
-                json_get_string(json_at(reasons, 0), "text", ""));
+    g_autofree char *sentence = check_sentence(reasons);
+    g_set_error(error, SJ_ERROR, SJ_ERROR_FAILED, "The job cannot start on %s: %s", on, sentence);
     return NULL;
 }
 
