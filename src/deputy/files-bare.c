@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* files-bare.c - files without extended attributes, of which the guest is told with their attributes
+/* files-bare.c - files without extended attributes, of which the guest is told
  *
- * Hardly a file has an ACL or a security attribute, and hardly a program does not ask for them: `ls -l'
- * twice a file, cp, tar, and the guest's kernel before a write. Each is a round trip whose answer is
- * ENODATA. The guest's kernel takes that answer from a bit in the attributes, as long as it believes
- * these (1 s).
+ * Hardly a file has an ACL or a security attribute, and hardly a program does not ask for them: `ls
+ * -l' twice a file, cp, tar, and the guest's kernel before a write. Each is a round trip whose
+ * answer is ENODATA. The guest's kernel takes that answer from a bit in the attributes, as long as
+ * it believes these (1 s).
  *
- * To know costs a system call (listxattr), once per file and change: setting an attribute changes ctime.
- * A ctime as young as the clock's tick is not remembered. And a file system must be one that answers
- * ENODATA, not EOPNOTSUPP: tried once for each device. */
+ * To know costs a system call (listxattr), once per file and change: setting an attribute changes
+ * ctime. A ctime as young as the clock's tick is not remembered. And a file system must be one that
+ * answers ENODATA, not EOPNOTSUPP: tried once for each device. */
 #include "deputy/files-impl.h"
 
 #include <stdio.h>
@@ -40,8 +40,8 @@ void files_bare_free(FilesBare *b)
     g_free(b);
 }
 
-/* A file by name in a folder's descriptor, or by its own; "N" in the workers' directory is descriptor N
- * and has to be followed, a name must not be. */
+/* A file by name in a folder's descriptor, or by its own; "N" in the workers' directory is
+ * descriptor N and has to be followed, a name must not be. */
 typedef struct {
     char text[16 + 256];
     gboolean follow;
@@ -71,7 +71,8 @@ static gboolean says_no_data(const Path *path, const char *name)
     return got < 0 && errno == ENODATA;
 }
 
-/* Whether the file system of path, which has no attributes, says ENODATA when it is asked for one. */
+/* Whether the file system of path, which has no attributes, says ENODATA when it is asked for
+ * one. */
 static gboolean device_is_exact(FilesBare *b, guint64 dev, const Path *path)
 {
     int verdict;

@@ -3,10 +3,10 @@
  *
  * A request is looked at when it comes (files-check.c), then queued. A worker takes it, gives it to
  * libfuse, and the answer leaves by libfuse's writev callback in one piece. Three requests never
- * reach a worker: INIT (there must be no other before it is answered), INTERRUPT (it must overtake),
- * DESTROY (libfuse would accept a second INIT after it). Workers may change the order of requests;
- * where it matters the guest waits for the answer, but for RELEASE, whose locks therefore fall before
- * it is queued: the next request may ask for them. */
+ * reach a worker: INIT (there must be no other before it is answered), INTERRUPT (it must
+ * overtake), DESTROY (libfuse would accept a second INIT after it). Workers may change the order of
+ * requests; where it matters the guest waits for the answer, but for RELEASE, whose locks therefore
+ * fall before it is queued: the next request may ask for them. */
 #include "deputy/files-impl.h"
 
 #include <stdlib.h>

@@ -90,7 +90,8 @@ static int check_sizes(guint32 opcode, const void *in, size_t rest)
     case FUSE_INIT:
         return check_init(in);
     case FUSE_WRITE:
-        return ((const struct fuse_write_in *)in)->size == rest && rest <= FILES_MAX_IO ? 0 : EINVAL;
+        return ((const struct fuse_write_in *)in)->size == rest && rest <= FILES_MAX_IO ? 0
+                                                                                        : EINVAL;
     case FUSE_READ:
     case FUSE_READDIR:
     case FUSE_READDIRPLUS:

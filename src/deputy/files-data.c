@@ -5,9 +5,9 @@
  * turns into a FIFO, a device or a link meanwhile does no harm.
  *
  * What the guest keeps cached is decided at OPEN (close-to-open consistency): if the file's stamps
- * are those that its pages were filled from, they stay; if somebody at home changed it, the guest is
- * told to drop its attributes before it gets the answer. Writes bracket themselves with stamps, so
- * that the job's own do not look like somebody's. */
+ * are those that its pages were filled from, they stay; if somebody at home changed it, the guest
+ * is told to drop its attributes before it gets the answer. Writes bracket themselves with stamps,
+ * so that the job's own do not look like somebody's. */
 #include "deputy/files-impl.h"
 
 #include <linux/falloc.h>
@@ -85,8 +85,8 @@ static gboolean replaced(Files *files, FilesInode *inode, const struct statx *st
 
 /* The answer to an open: whether the guest keeps its pages, and whether it must say when it closes.
  * It need not if it only reads: there is nothing to write and no lock to drop. (If a lock is made
- * after this, the handle's RELEASE drops it; only a process that locks a file and then closes another,
- * older descriptor of it, opened for reading, keeps a lock that it would lose at home.) */
+ * after this, the handle's RELEASE drops it; only a process that locks a file and then closes
+ * another, older descriptor of it, opened for reading, keeps a lock that it would lose at home.) */
 static guint32 cache_decision(Files *files, FilesInode *inode, const struct statx *stx, int flags)
 {
     FilesStampState state = files_inode_check(files->inodes, inode, stx, TRUE);

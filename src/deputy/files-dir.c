@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* files-dir.c - reading directories
  *
- * An offset that the guest sees is the one that home's file system gave (d_off of getdents64), so it
- * stays good for as long as it does at home, whatever is created or removed meanwhile. A handle
- * keeps what the last getdents64 returned and goes on there if the guest does; else it seeks. Offset
- * 0 always reads anew, so that rewinddir shows new entries. */
+ * An offset that the guest sees is the one that home's file system gave (d_off of getdents64), so
+ * it stays good for as long as it does at home, whatever is created or removed meanwhile. A handle
+ * keeps what the last getdents64 returned and goes on there if the guest does; else it seeks.
+ * Offset 0 always reads anew, so that rewinddir shows new entries. */
 #include "deputy/files-impl.h"
 
 #include <dirent.h>

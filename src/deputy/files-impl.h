@@ -126,8 +126,9 @@ gboolean files_refused(guint64 dev_device, int fd);
 FilesBare *files_bare_new(void);
 void files_bare_free(FilesBare *bare);
 
-/* Whether the inode, *stx now, has neither ACL nor security attribute and asking gives ENODATA. It is
- * looked at as name in the folder fd; or, name NULL, as descriptor fd; or, that -1, not at all. */
+/* Whether the inode, *stx now, has neither ACL nor security attribute and asking gives ENODATA.
+ * It is looked at as name in the folder fd; or, name NULL, as descriptor fd; or, that -1, not at
+ * all. */
 gboolean files_bare(Files *files, FilesInode *inode, const struct statx *stx, int fd,
                     const char *name);
 
@@ -191,8 +192,8 @@ void files_op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name);
 
 /* ---- files-name.c ---- */
 
-/* Finds inode id (and opens it, if with_fd): 0 or -errno. Give it back with files_node_put in either
- * case. */
+/* Finds inode id (and opens it, if with_fd): 0 or -errno. Give it back with files_node_put in
+ * either case. */
 int files_node_get(Files *files, guint64 id, gboolean with_fd, FilesNode *node);
 void files_node_put(FilesNode *node);
 

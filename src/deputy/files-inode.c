@@ -2,10 +2,10 @@
 /* files-inode.c - the table of what the guest knows of the home's file tree
  *
  * The guest names files by numbers that this table gave it. A number is a slot and the slot's
- * generation, so it is never given twice and one that a hostile guest makes up finds nothing.
- * An inode is found again by (device, inode number, mount, birth time): the mount, because a
- * directory that is reached by two bind mounts must be two directories in the guest; the birth time,
- * because file systems use inode numbers again.
+ * generation, so it is never given twice and one that a hostile guest makes up finds nothing. An
+ * inode is found again by (device, inode number, mount, birth time): the mount, because a directory
+ * that is reached by two bind mounts must be two directories in the guest; the birth time, because
+ * file systems use inode numbers again.
  *
  * Life: an inode lives while the guest has looked it up more often than it has forgotten it
  * (lookups), or something here holds it (refs: requests, open handles, children). A child holds its
@@ -13,8 +13,8 @@
  *
  * Descriptors: nothing is opened when the guest merely looks. When a descriptor is needed the inode
  * is walked to from its parent, name by name, with O_PATH and O_NOFOLLOW, and what is found there
- * must be the same inode, or the answer is ESTALE (the guest's kernel then walks the path anew).
- * A descriptor that is not in use stays in a list, and the least recently used go when there are too
+ * must be the same inode, or the answer is ESTALE (the guest's kernel then walks the path anew). A
+ * descriptor that is not in use stays in a list, and the least recently used go when there are too
  * many. It is kept for certain where walking is no way back: while a handle is open, and when the
  * name is gone by the job's own unlink or rename (nameless).
  *
@@ -24,9 +24,10 @@
  * Stamps: per inode the attributes that the guest's pages (data) and attributes (attr) go back to.
  * The job's own modifications move the stamps on, if nobody else's came between; so its own writes
  * do not cost it its cache. A stamp as young as the clock's tick proves nothing, since a second
- * change could bear the same time: such a one is never `the same'. When a file is opened the guest is
- * told so and drops its pages. When it is locked there is no way to say it but attributes: the guest
- * drops pages when it sees another mtime, so for a second it is shown one that is a nanosecond off.
+ * change could bear the same time: such a one is never `the same'. When a file is opened the guest
+ * is told so and drops its pages. When it is locked there is no way to say it but attributes: the
+ * guest drops pages when it sees another mtime, so for a second it is shown one that is a
+ * nanosecond off.
  *
  * One mutex guards all; no system call is made under it but close. */
 #include "deputy/files-inode.h"

@@ -91,8 +91,8 @@ void files_inode_named(FilesInodes *table, FilesInode *inode, FilesInode *parent
  * reached, its descriptor is kept until it is forgotten or has another name. 0 or -errno. */
 int files_inode_pin(FilesInodes *table, FilesInode *inode, FilesInode *parent, const char *name);
 
-/* The file turned out to be deleted. TRUE if that was known (then or by an earlier call). From now on
- * its descriptor is kept. */
+/* The file turned out to be deleted. TRUE if that was known (then or by an earlier call). From now
+ * on its descriptor is kept. */
 gboolean files_inode_lost(FilesInodes *table, FilesInode *inode);
 
 /* A handle is opened or closed on the inode: while there is one its descriptor is kept. The
@@ -103,8 +103,9 @@ void files_inode_closed(FilesInodes *table, FilesInode *inode);
 /* Whether the times of *stx are to be shown one nanosecond off. */
 gboolean files_inode_skewed(const FilesInode *inode, const struct statx *stx);
 
-/* Stamps. seen: *stx goes to the guest as attributes. check: a file is opened, or else locked, and is
- * *stx now; says what that means for the guest's cache and remembers it for its pages. own_begin and own_end bracket a modification by the job, with attributes before and after. */
+/* Stamps. seen: *stx goes to the guest as attributes. check: a file is opened, or else locked, and
+ * is *stx now; says what that means for the guest's cache and remembers it for its pages. own_begin
+ * and own_end bracket a modification by the job, with attributes before and after. */
 void files_inode_seen(FilesInodes *table, FilesInode *inode, const struct statx *stx);
 FilesStampState files_inode_check(FilesInodes *table, FilesInode *inode, const struct statx *stx,
                                   gboolean open);

@@ -38,8 +38,8 @@ static void lock_request(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *
     files_lock(files->locks, &request);
 }
 
-/* Whoever gets a lock wants to see what others wrote before it: if the file changed, the guest drops
- * its attributes now, and its pages when it sees the new ones. */
+/* Whoever gets a lock wants to see what others wrote before it: if the file changed, the guest
+ * drops its attributes now, and its pages when it sees the new ones. */
 static void look_again(Files *files, FilesHandle *handle)
 {
     struct statx stx;

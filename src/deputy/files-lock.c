@@ -4,19 +4,21 @@
  * All processes of a job are one process at home, where POSIX locks of one process never conflict.
  * So each lock owner of the guest gets an open file description of its own per inode, and its locks
  * are OFD locks of that: they conflict with each other and with everybody's at home. What the guest
- * calls an owner is a process for POSIX locks and an open file for its own OFD locks; the guest does
- * not say which. The first fall at FLUSH (a process closes any descriptor of the file), the second
- * when the handle they were made through is released; doing both for each owner is right for both.
- * flock(2) belongs to an open file, in the guest as at home: it is done on the handle's descriptor.
+ * calls an owner is a process for POSIX locks and an open file for its own OFD locks; the guest
+ * does not say which. The first fall at FLUSH (a process closes any descriptor of the file), the
+ * second when the handle they were made through is released; doing both for each owner is right for
+ * both. flock(2) belongs to an open file, in the guest as at home: it is done on the handle's
+ * descriptor.
  *
  * Waiting: a lock that must wait gets a thread, which sits in F_OFD_SETLKW, so that the home's
  * kernel keeps the queue. A request is interruptible from the moment it is `expected' (before it is
  * even queued) to its answer. A thread is woken by a signal, again and again until it has noticed,
- * since a signal that comes just before the system call is lost; a helper thread does that, and also
- * tries, a hundred times a second, the locks of those that wait beyond MAX_THREADS.
+ * since a signal that comes just before the system call is lost; a helper thread does that, and
+ * also tries, a hundred times a second, the locks of those that wait beyond MAX_THREADS.
  *
- * Ranges are written down per owner too: to name the process in the way for F_GETLK (the kernel says
- * -1 for OFD locks) and to find deadlocks, which the kernel does not look for among OFD locks. */
+ * Ranges are written down per owner too: to name the process in the way for F_GETLK (the kernel
+ * says -1 for OFD locks) and to find deadlocks, which the kernel does not look for among OFD
+ * locks. */
 #include "deputy/files-lock.h"
 
 #include <errno.h>

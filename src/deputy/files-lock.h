@@ -17,7 +17,7 @@ typedef enum {
 typedef struct {
     FilesLockKind kind;
     guint64 inode, handle; /* the guest's numbers */
-    guint64 owner;         /* the guest's lock owner: a process, or an open file for its OFD locks */
+    guint64 owner;         /* the guest's: a process, or an open file for its OFD locks */
     guint64 unique;        /* the request, by which it can be interrupted */
     int fd;                /* the handle's descriptor at home, valid until done is called */
     int access;            /* its O_ACCMODE */

@@ -3,9 +3,9 @@
  *
  * The guest has a /proc, /sys and /dev of its own. Home's must stay out of reach: /proc/self/mem is
  * the deputy's memory, /dev has terminals and disks. They are told by their type wherever they are
- * mounted, not by their place; only devtmpfs looks like any tmpfs and is told by being /dev's device.
- * It is asked each time a mount is entered and never remembered, because device numbers and mount
- * ids are used again for other mounts. */
+ * mounted, not by their place; only devtmpfs looks like any tmpfs and is told by being /dev's
+ * device. It is asked each time a mount is entered and never remembered, because device numbers and
+ * mount ids are used again for other mounts. */
 #include "deputy/files-impl.h"
 
 #include <linux/magic.h>

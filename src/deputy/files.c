@@ -2,16 +2,16 @@
 /* files.c - the home's file tree, served to a guest: the session and its table of operations
  *
  * The guest mounts FUSE and sends its raw requests over the link; this answers them with the system
- * calls of a process that has exactly the user's rights, so that what may be read, written or run is
- * decided by home's kernel and by nothing else. libfuse's low-level API turns a request into a call
- * and a result into a reply; what libfuse 3.14 does not know (O_TMPFILE, submounts) is added on the
- * wire, before and after it (files-channel.c).
+ * calls of a process that has exactly the user's rights, so that what may be read, written or run
+ * is decided by home's kernel and by nothing else. libfuse's low-level API turns a request into a
+ * call and a result into a reply; what libfuse 3.14 does not know (O_TMPFILE, submounts) is added
+ * on the wire, before and after it (files-channel.c).
  *
  *     files-channel.c  queue, workers, replies          files-check.c   is a request well-formed?
  *     files-inode.c    what the guest knows: inodes     files-handle.c  what it has open
  *     files-name.c files-dir.c files-attr.c files-data.c files-lock-op.c   the operations
  *     files-lock.c     locks at home                    files-refuse.c  what is never entered
- *     files-cred.c     whose rights a worker has        files-bare.c    what has no extended attributes
+ *     files-cred.c     whose rights a worker has        files-bare.c    what has no xattrs
  *
  * Trust: every byte from the guest may be a lie. Requests are checked for their form before libfuse
  * sees them; inodes and handles are numbers in tables, never pointers; names are single components
@@ -19,16 +19,17 @@
  *
  * Consistency. By default a written byte is at home when write() returns, names and attributes are
  * believed for a second, pages until the file is opened again and found changed (files-data.c), or
- * its times are seen to have changed, or a lock is got on it. A name that does not exist is asked for
- * each time. cache=none believes nothing: every look and every read asks home first; pages exist (else
- * there would be no shared mmap) but are checked each time. cache=writeback lets the guest hold back
- * writes until fsync, close or memory pressure; it then believes its own sizes and times of files, so
- * it is for files that nobody at home changes meanwhile (and SEEK_DATA does not see what is held
- * back).
+ * its times are seen to have changed, or a lock is got on it. A name that does not exist is asked
+ * for each time. cache=none believes nothing: every look and every read asks home first; pages
+ * exist (else there would be no shared mmap) but are checked each time. cache=writeback lets the
+ * guest hold back writes until fsync, close or memory pressure; it then believes its own sizes and
+ * times of files, so it is for files that nobody at home changes meanwhile (and SEEK_DATA does not
+ * see what is held back).
  *
  * For a job of root (switch_ids) the guest's kernel checks permissions as well (POSIX_ACL, which is
- * exact for home's ACLs): names that one process looked up stay cached for others with fewer rights.
- * Otherwise it does not: all processes have the same user's rights at home, and home's word is final.
+ * exact for home's ACLs): names that one process looked up stay cached for others with fewer
+ * rights. Otherwise it does not: all processes have the same user's rights at home, and home's word
+ * is final.
  *
  * The sandbox must allow: syscalls.c lists the system calls; by Landlock everything beneath the
  * root that the user may use (re-opening by /proc/self/fd is judged by the file, not by /proc).

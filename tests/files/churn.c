@@ -4,8 +4,8 @@
  *     churn FILE OTHER_NAME SEED ROUNDS [map]
  *
  * OTHER_NAME is the same file by another path (natively); after each round it must hold what the
- * model says. Ways: write, pwrite, append, truncate, shared map, fallocate, copy_file_range, open and
- * close, rename. */
+ * model says. Ways: write, pwrite, append, truncate, shared map, fallocate, copy_file_range, open
+ * and close, rename. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>

@@ -4,9 +4,9 @@
  *     mount-local [--root DIR] [--cache MODE] [--read-only] [--switch-ids] [--uid UID] [--chroot]
  *                 [--count]                 MOUNTPOINT PROGRAM [ARG]...
  *
- * The program runs in a mount namespace of its own in which MOUNTPOINT is DIR (default /) as the file
- * server gives it; with --chroot, MOUNTPOINT is its root, with a /proc and /dev of its own, as in a
- * guest. --uid: server and program are that user. The exit status is the program's; 77 if this
+ * The program runs in a mount namespace of its own in which MOUNTPOINT is DIR (default /) as the
+ * file server gives it; with --chroot, MOUNTPOINT is its root, with a /proc and /dev of its own, as
+ * in a guest. --uid: server and program are that user. The exit status is the program's; 77 if this
  * machine does not let us mount. */
 #include "deputy/files.h"
 
@@ -40,7 +40,7 @@ static const GOptionEntry entries[] = {
     { "chroot", 0, 0, G_OPTION_ARG_NONE, &do_chroot, "the mount is the program's root", NULL },
     { "uid", 0, 0, G_OPTION_ARG_INT, &uid, "be that user", "UID" },
     { "workers", 0, 0, G_OPTION_ARG_INT, &workers, "threads of the server", "N" },
-    { "count", 0, 0, G_OPTION_ARG_NONE, &do_count, "say how many requests of each kind came", NULL },
+    { "count", 0, 0, G_OPTION_ARG_NONE, &do_count, "count the requests of each kind", NULL },
     { NULL },
 };
 
@@ -154,7 +154,8 @@ int main(int argc, char **argv)
     close(ready[1]);
     close(go[0]);
     if (read(ready[0], &byte, 1) != 1)
-        return waitpid(child, &status, 0) == child && WIFEXITED(status) ? WEXITSTATUS(status) : SKIP;
+        return waitpid(child, &status, 0) == child && WIFEXITED(status) ? WEXITSTATUS(status)
+                                                                        : SKIP;
     become_user();
     options = (FilesOptions){ .root = root,
                               .read_only = read_only,

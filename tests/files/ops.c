@@ -3,8 +3,8 @@
  *
  *     ops DIRECTORY
  *
- * Run once natively and once through the file server as the same user; the two outputs must be equal.
- * So nothing is printed that differs between two runs (times, inode numbers). */
+ * Run once natively and once through the file server as the same user; the two outputs must be
+ * equal. So nothing is printed that differs between two runs (times, inode numbers). */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -352,7 +352,9 @@ static void acls(void)
             uint16_t tag, perm;
             uint32_t id;
         } e[5];
-    } acl = { 2, { { 1, 7, ~0u }, { 2, 7, 1234 }, { 4, 5, ~0u }, { 0x10, 7, ~0u }, { 0x20, 0, ~0u } } };
+    } acl = {
+        2, { { 1, 7, ~0u }, { 2, 7, 1234 }, { 4, 5, ~0u }, { 0x10, 7, ~0u }, { 0x20, 0, ~0u } }
+    };
     char value[256];
 
     printf("== ACLs\n");

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* fuzz-files.c - what a hostile guest may send to the file server
  *
- * Input: a byte (bit 0: read-only, bits 1 and 2: cache), then requests, each a 16-bit length and so many
- * bytes of a raw FUSE request, whose length field is put right if it is zero. They are executed after
- * a good INIT against a small tree. Beside that tree lies a file that nobody may touch. */
+ * Input: a byte (bit 0: read-only, bits 1 and 2: cache), then requests, each a 16-bit length and so
+ * many bytes of a raw FUSE request, whose length field is put right if it is zero. They are
+ * executed after a good INIT against a small tree. Beside that tree lies a file that nobody may
+ * touch. */
 #include "deputy/files.h"
 
 #include <fcntl.h>
@@ -72,7 +73,8 @@ static void make_world(void)
 /* What requests before this have removed is made again. */
 static void make_tree(void)
 {
-    int fd = openat(folder_fd, "root/f", O_CREAT | O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0644);
+    int flags = O_CREAT | O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+    int fd = openat(folder_fd, "root/f", flags, 0644);
 
     if (fd >= 0) {
         if (write(fd, "content", 7) != 7)
@@ -98,7 +100,9 @@ static void send_init(Files *files)
 /* One worker takes requests in turn: when the last is answered, so are all but waiting locks. */
 static void send_last(Files *files)
 {
-    struct fuse_in_header m = { .len = sizeof(m), .opcode = FUSE_STATFS, .unique = LAST, .nodeid = 1 };
+    struct fuse_in_header m = {
+        .len = sizeof(m), .opcode = FUSE_STATFS, .unique = LAST, .nodeid = 1
+    };
 
     files_request(files, &m, sizeof(m));
     g_mutex_lock(&mutex);
@@ -141,8 +145,9 @@ static void check_outside(void)
 {
     struct stat now;
 
-    if (fstatat(folder_fd, "outside", &now, AT_SYMLINK_NOFOLLOW) < 0 || now.st_ino != before.st_ino ||
-        now.st_ctim.tv_sec != before.st_ctim.tv_sec || now.st_ctim.tv_nsec != before.st_ctim.tv_nsec)
+    if (fstatat(folder_fd, "outside", &now, AT_SYMLINK_NOFOLLOW) < 0 ||
+        now.st_ino != before.st_ino || now.st_ctim.tv_sec != before.st_ctim.tv_sec ||
+        now.st_ctim.tv_nsec != before.st_ctim.tv_nsec)
         abort();
 }
 

@@ -370,7 +370,8 @@ static void test_access(void)
     set_up(&w);
     request(&w, &a, FILES_LOCK_SET, 1, F_RDLCK, 0, 0);
     g_assert_cmpint(a.error, ==, 0);
-    g_assert_cmpint(g_chmod(w.path, 0), ==, 0); /* rights that are gone do not matter to open files */
+    /* rights that are gone do not matter to open files */
+    g_assert_cmpint(g_chmod(w.path, 0), ==, 0);
     request(&w, &a, FILES_LOCK_SET, 2, F_RDLCK, 0, 0);
     g_assert_cmpint(a.error, ==, 0);
     request(&w, &a, FILES_LOCK_SET, 1, F_WRLCK, 0, 0);

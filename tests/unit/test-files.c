@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* test-files.c - the file server by raw requests: what a kernel would not send, and what this one cannot show */
+/* test-files.c - the file server by raw requests, such as a kernel would not send */
 #include "deputy/files.h"
 
 #include <errno.h>
@@ -50,7 +50,8 @@ static void reply(const struct iovec *iov, int count, void *user)
 }
 
 /* The answer to one request: its data, or NULL and *error. */
-static GBytes *ask(World *w, guint32 opcode, guint64 node, const void *body, size_t size, int *error)
+static GBytes *ask(World *w, guint32 opcode, guint64 node, const void *body, size_t size,
+                   int *error)
 {
     g_autofree char *request = g_malloc0(sizeof(struct fuse_in_header) + size);
     struct fuse_in_header *head = (void *)request;
@@ -78,8 +79,9 @@ static GBytes *ask(World *w, guint32 opcode, guint64 node, const void *body, siz
 static int error_of(World *w, guint32 opcode, guint64 node, const void *body, size_t size)
 {
     int error;
-    g_autoptr(GBytes) answer = ask(w, opcode, node, body, size, &error);
+    GBytes *answer = ask(w, opcode, node, body, size, &error);
 
+    g_clear_pointer(&answer, g_bytes_unref);
     return error;
 }
 
@@ -178,7 +180,8 @@ static void test_init(void)
     tear_down(&w);
 
     set_up(&w); /* a kernel that does not offer them is not answered with them */
-    g_assert_cmphex(init(&w, FUSE_ASYNC_READ) & ~(guint32)(FUSE_ASYNC_READ | FUSE_BIG_WRITES), ==, 0);
+    g_assert_cmphex(init(&w, FUSE_ASYNC_READ) & ~(guint32)(FUSE_ASYNC_READ | FUSE_BIG_WRITES), ==,
+                    0);
     tear_down(&w);
 }
 
@@ -208,7 +211,8 @@ static void test_lies(void)
     g_assert_cmpint(error_of(&w, FUSE_LOOKUP, 1, NULL, 0), ==, EINVAL);
     g_assert_cmpint(error_of(&w, FUSE_RENAME2, 1, "short", 6), ==, EINVAL);
     g_assert_cmpint(error_of(&w, FUSE_READ, entry.nodeid,
-                             &(struct fuse_read_in){ .fh = 1, .size = ~0u }, sizeof(struct fuse_read_in)),
+                             &(struct fuse_read_in){ .fh = 1, .size = ~0u },
+                             sizeof(struct fuse_read_in)),
                     ==, EINVAL);
     g_assert_cmpint(error_of(&w, FUSE_WRITE, entry.nodeid,
                              &(struct fuse_write_in){ .fh = 1, .size = 4096 },
@@ -258,7 +262,8 @@ static void test_special(void)
     tear_down(&w);
 }
 
-/* The stamps at work: keep the cache, or drop attributes before the answer and the pages with it. */
+/* The stamps at work: keep the cache, or drop attributes before the answer and the pages with
+ * it. */
 static void test_open(void)
 {
     World w;
@@ -317,7 +322,10 @@ static void test_refused(void)
 /* The guest's kernel is told what has no ACL and no security attribute. */
 static void test_bare(void)
 {
-    struct fuse_init_in in = { .major = 7, .minor = 37, .flags = FUSE_INIT_EXT, .flags2 = 1u << 30 };
+    struct fuse_init_in in = { .major = 7,
+                               .minor = 37,
+                               .flags = FUSE_INIT_EXT,
+                               .flags2 = 1u << 30 };
     const guint32 no_xattr = 1u << 31;
     struct fuse_getattr_in getattr_in = { 0 };
     World w;
@@ -341,8 +349,8 @@ static void test_bare(void)
     g_usleep(50000);
     g_assert_cmpint(look(&w, 1, "f", &entry), ==, 0); /* now it is remembered */
     for (int i = 0; i < 2; i++) {
-        g_autoptr(GBytes) attr = ask(&w, FUSE_GETATTR, entry.nodeid, &getattr_in, sizeof(getattr_in),
-                                     &error);
+        g_autoptr(GBytes) attr = ask(&w, FUSE_GETATTR, entry.nodeid, &getattr_in,
+                                     sizeof(getattr_in), &error);
         const struct fuse_attr_out *out = g_bytes_get_data(attr, NULL);
         g_assert_cmphex(out->attr.flags, ==, i ? 0 : no_xattr);
         g_assert_cmpint(setxattr(path, "user.a", "v", 1, 0), ==, 0);
