@@ -31,7 +31,8 @@ static gboolean usage_error(GError **error, const char *format, ...)
     return FALSE;
 }
 
-static gboolean one_of(const char *option, const char *word, const char *const *choices, GError **error)
+static gboolean one_of(const char *option, const char *word, const char *const *choices,
+                       GError **error)
 {
     if (!word || g_strv_contains(choices, word))
         return TRUE;
@@ -47,7 +48,8 @@ static gboolean node_list(const char *option, const char *word, char ***ret_node
     *ret_nodes = g_strsplit(word, ",", -1);
     for (char **node = *ret_nodes; *node; node++)
         if (!*g_strstrip(*node))
-            return usage_error(error, "%s wants names of nodes with commas between them, not '%s'", option, word);
+            return usage_error(error, "%s wants names of nodes with commas between them, not '%s'",
+                               option, word);
     return TRUE;
 }
 
@@ -58,8 +60,11 @@ static gboolean check_name(const char *name, GError **error)
         return TRUE;
     gsize length = strspn(name, G_CSET_a_2_z G_CSET_A_2_Z G_CSET_DIGITS "._+-");
     if (length == 0 || name[length] || length > 63 || !g_ascii_isalpha(name[0]))
-        return usage_error(error, "--name '%s': a name begins with a letter and has at most 63 letters, digits, "
-                                  "dots, dashes, underscores and pluses", name);
+        return usage_error(
+            error,
+            "--name '%s': a name begins with a letter and has at most 63 letters, digits, "
+            "dots, dashes, underscores and pluses",
+            name);
     return TRUE;
 }
 
@@ -97,10 +102,12 @@ static gboolean check_files(RunWords *words, GError **error)
 {
     RunOptions *run = &words->run;
 
-    if (!one_of("--cache", run->cache, (const char *const[]) { "close", "writeback", "none", NULL }, error) ||
-        !one_of("--arch", run->arch, (const char *const[]) { "x86_64", "i686", NULL }, error) ||
-        !one_of("--orphan", run->orphan, (const char *const[]) { "default", "keep", "end", NULL }, error) ||
-        !one_of("--network", words->network, (const char *const[]) { "none", NULL }, error))
+    if (!one_of("--cache", run->cache, (const char *const[]){ "close", "writeback", "none", NULL },
+                error) ||
+        !one_of("--arch", run->arch, (const char *const[]){ "x86_64", "i686", NULL }, error) ||
+        !one_of("--orphan", run->orphan, (const char *const[]){ "default", "keep", "end", NULL },
+                error) ||
+        !one_of("--network", words->network, (const char *const[]){ "none", NULL }, error))
         return FALSE;
     if (run->root) {
         char *root = realpath(run->root, NULL);
@@ -120,32 +127,47 @@ static gboolean parse(RunWords *words, int *argc, char ***argv, GError **error)
     RunOptions *run = &words->run;
     const GOptionEntry entries[] = {
         { "on", 0, 0, G_OPTION_ARG_STRING, &run->on, "Start it on this node", "NODE" },
-        { "best", 0, 0, G_OPTION_ARG_NONE, &words->best, "Start it on the node that is best for it (default)", NULL },
+        { "best", 0, 0, G_OPTION_ARG_NONE, &words->best,
+          "Start it on the node that is best for it (default)", NULL },
         { "home", 0, 0, G_OPTION_ARG_NONE, &words->home, "Start it here", NULL },
-        { "lock", 0, 0, G_OPTION_ARG_NONE, &run->lock, "It stays where it is until it is unlocked", NULL },
-        { "only", 0, 0, G_OPTION_ARG_STRING, &words->only, "It goes to these nodes only", "NODE,..." },
-        { "avoid", 0, 0, G_OPTION_ARG_STRING, &words->avoid, "It goes to none of these nodes", "NODE,..." },
-        { "trust-nodes", 0, 0, G_OPTION_ARG_NONE, &run->trust_nodes, "Let root's job leave home", NULL },
-        { "memory", 0, 0, G_OPTION_ARG_STRING, &words->memory, "Memory of its guest, as 512M or 2G", "SIZE" },
+        { "lock", 0, 0, G_OPTION_ARG_NONE, &run->lock, "It stays where it is until it is unlocked",
+          NULL },
+        { "only", 0, 0, G_OPTION_ARG_STRING, &words->only, "It goes to these nodes only",
+          "NODE,..." },
+        { "avoid", 0, 0, G_OPTION_ARG_STRING, &words->avoid, "It goes to none of these nodes",
+          "NODE,..." },
+        { "trust-nodes", 0, 0, G_OPTION_ARG_NONE, &run->trust_nodes, "Let root's job leave home",
+          NULL },
+        { "memory", 0, 0, G_OPTION_ARG_STRING, &words->memory, "Memory of its guest, as 512M or 2G",
+          "SIZE" },
         { "cpus", 0, 0, G_OPTION_ARG_INT, &run->cpus, "CPUs of its guest", "N" },
-        { "arch", 0, 0, G_OPTION_ARG_STRING, &run->arch, "Kernel of its guest: x86_64 or i686", "ARCH" },
+        { "arch", 0, 0, G_OPTION_ARG_STRING, &run->arch, "Kernel of its guest: x86_64 or i686",
+          "ARCH" },
         { "name", 0, 0, G_OPTION_ARG_STRING, &run->name, "A name for the job", "NAME" },
         { "cache", 0, 0, G_OPTION_ARG_STRING, &run->cache,
-          "Files: close (default: seen by others as written, by it at open), writeback, none", "MODE" },
-        { "root", 0, 0, G_OPTION_ARG_FILENAME, &run->root, "It sees only this folder, as /", "DIR" },
+          "Files: close (default: seen by others as written, by it at open), writeback, none",
+          "MODE" },
+        { "root", 0, 0, G_OPTION_ARG_FILENAME, &run->root, "It sees only this folder, as /",
+          "DIR" },
         { "read-only", 0, 0, G_OPTION_ARG_NONE, &run->read_only, "It can change no file", NULL },
         { "network", 0, 0, G_OPTION_ARG_STRING, &words->network, "Network: none", "MODE" },
         { "orphan", 0, 0, G_OPTION_ARG_STRING, &run->orphan,
-          "When home cannot be reached: default (the node's rule), keep (wait without end), end (at once)", "POLICY" },
-        { "detach", 0, 0, G_OPTION_ARG_NONE, &run->detach, "Print the job's id and return once it runs", NULL },
-        { "linger", 0, 0, G_OPTION_ARG_NONE, &run->linger, "Wait for everything that the program has started", NULL },
-        { "timings", 0, 0, G_OPTION_ARG_NONE, &run->timings, "Say at the end what took how long", NULL },
+          "When home cannot be reached: default (the node's rule), keep (wait without end), end "
+          "(at once)",
+          "POLICY" },
+        { "detach", 0, 0, G_OPTION_ARG_NONE, &run->detach,
+          "Print the job's id and return once it runs", NULL },
+        { "linger", 0, 0, G_OPTION_ARG_NONE, &run->linger,
+          "Wait for everything that the program has started", NULL },
+        { "timings", 0, 0, G_OPTION_ARG_NONE, &run->timings, "Say at the end what took how long",
+          NULL },
         { NULL },
     };
     g_autoptr(GOptionContext) context = g_option_context_new("[--] PROGRAM [ARG]...");
 
     g_option_context_set_strict_posix(context, TRUE);
-    g_option_context_set_summary(context, "Runs a program as a job: in a micro-VM that can move to another node.");
+    g_option_context_set_summary(
+        context, "Runs a program as a job: in a micro-VM that can move to another node.");
     g_option_context_add_main_entries(context, entries, NULL);
     return g_option_context_parse(context, argc, argv, error);
 }
@@ -157,8 +179,8 @@ static gboolean judge(RunWords *words, int argc, char **argv, GError **error)
     if (!argv[1])
         return usage_error(error, "which program? (sojourn run [OPTIONS] [--] PROGRAM [ARG]...)");
     words->run.command = argv + 1;
-    return check_name(words->run.name, error) && check_place(words, error) && check_size(words, error) &&
-           check_files(words, error);
+    return check_name(words->run.name, error) && check_place(words, error) &&
+           check_size(words, error) && check_files(words, error);
 }
 
 static void words_clear(RunWords *words)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* landlock.c - rules a process binds itself to, for good: which paths it and its children may still use
+/* landlock.c - rules a process binds itself to, for good: the paths it may still use
  *
- * The ABI of the running kernel decides what is handled: 1 (5.13) paths, 2 (5.19) renames across folders, 3 (6.2)
- * truncation, 4 (6.7) TCP, 5 (6.10) ioctl of devices, 6 (6.12) abstract sockets and signals. Debian 12 has 2. With ABI 1
- * a rename or link across folders would be refused always, so that is the one thing that is worse on an older kernel.
- * The installed header may be older than the kernel: what it lacks is named here.
+ * The ABI of the running kernel decides what is handled: 1 (5.13) paths, 2 (5.19) renames across
+ * folders, 3 (6.2) truncation, 4 (6.7) TCP, 5 (6.10) ioctl of devices, 6 (6.12) abstract sockets
+ * and signals. Debian 12 has 2. With ABI 1 a rename or link across folders would be refused always,
+ * so that is the one thing that is worse on an older kernel. The installed header may be older than
+ * the kernel: what it lacks is named here.
  */
 #include "landlock.h"
 
@@ -84,7 +85,8 @@ Landlock *landlock_new(LandlockFlags flags, GError **error)
     long fd = abi ? syscall(SYS_landlock_create_ruleset, &attributes, size, 0) : -1;
     if (fd < 0) {
         g_set_error(error, SJ_ERROR, SJ_ERROR_FAILED,
-                    "this kernel has no Landlock (%s): start it with 'lsm=landlock,...' on its command line",
+                    "this kernel has no Landlock (%s): start it with 'lsm=landlock,...' on its "
+                    "command line",
                     g_strerror(errno));
         return NULL;
     }
@@ -110,17 +112,19 @@ gboolean landlock_allow(Landlock *landlock, const char *path, LandlockRights rig
     struct stat st;
 
     if (rule.parent_fd < 0 || fstat(rule.parent_fd, &st) < 0) {
-        g_set_error(error, SJ_ERROR, SJ_ERROR_NOT_FOUND, "cannot open %s for a Landlock rule: %s", path,
-                    g_strerror(errno));
+        g_set_error(error, SJ_ERROR, SJ_ERROR_NOT_FOUND, "cannot open %s for a Landlock rule: %s",
+                    path, g_strerror(errno));
         if (rule.parent_fd >= 0)
             close(rule.parent_fd);
         return FALSE;
     }
-    rule.allowed_access = (rights & LANDLOCK_READ ? read_rights : 0) | (rights & LANDLOCK_WRITE ? write_rights : 0) |
+    rule.allowed_access = (rights & LANDLOCK_READ ? read_rights : 0) |
+                          (rights & LANDLOCK_WRITE ? write_rights : 0) |
                           (rights & LANDLOCK_EXECUTE ? LANDLOCK_ACCESS_FS_EXECUTE : 0);
     rule.allowed_access &= landlock->handled & (S_ISDIR(st.st_mode) ? ~0ULL : file_rights);
 
-    gboolean done = !syscall(SYS_landlock_add_rule, landlock->fd, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
+    gboolean done =
+        !syscall(SYS_landlock_add_rule, landlock->fd, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
     if (!done)
         g_set_error(error, SJ_ERROR, SJ_ERROR_FAILED, "cannot add a Landlock rule for %s: %s", path,
                     g_strerror(errno));
@@ -130,8 +134,10 @@ gboolean landlock_allow(Landlock *landlock, const char *path, LandlockRights rig
 
 gboolean landlock_enforce(Landlock *landlock, GError **error)
 {
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && syscall(SYS_landlock_restrict_self, landlock->fd, 0) == 0)
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+        syscall(SYS_landlock_restrict_self, landlock->fd, 0) == 0)
         return TRUE;
-    g_set_error(error, SJ_ERROR, SJ_ERROR_FAILED, "cannot enter the Landlock rules: %s", g_strerror(errno));
+    g_set_error(error, SJ_ERROR, SJ_ERROR_FAILED, "cannot enter the Landlock rules: %s",
+                g_strerror(errno));
     return FALSE;
 }

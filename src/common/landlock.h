@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* landlock.h - rules a process binds itself to, for good: which paths it and its children may still use */
+/* landlock.h - rules a process binds itself to, for good: the paths it may still use */
 #pragma once
 
 #include <glib.h>
@@ -28,8 +28,10 @@ Landlock *landlock_new(LandlockFlags flags, GError **error);
 void landlock_free(Landlock *landlock);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Landlock, landlock_free)
 
-/* Allows rights at and below path (for a file: those that make sense for one). FALSE if path cannot be opened. */
-gboolean landlock_allow(Landlock *landlock, const char *path, LandlockRights rights, GError **error);
+/* Allows rights at and below path (for a file: those that make sense for one). FALSE if path cannot
+ * be opened. */
+gboolean landlock_allow(Landlock *landlock, const char *path, LandlockRights rights,
+                        GError **error);
 
 /* Binds the calling thread and all that it will start; sets no_new_privs. Cannot be undone. */
 gboolean landlock_enforce(Landlock *landlock, GError **error);

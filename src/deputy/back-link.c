@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* back-link.c - the back between guest and front: every message of either, on its way to the other
  *
- * The back keeps no stream's bytes for long: a stream's window (WIRE_WINDOW) is between agent and front, so what waits here
- * is bounded, and the link's credit goes back at once. What the guest says is checked before the front sees it.
+ * The back keeps no stream's bytes for long: a stream's window (WIRE_WINDOW) is between agent and
+ * front, so what waits here is bounded, and the link's credit goes back at once. What the guest
+ * says is checked before the front sees it.
  */
 #include "back-private.h"
 
@@ -17,7 +18,7 @@
 #include <unistd.h>
 
 #define LOOK_MS 500         /* whether the front was stopped by SIGSTOP */
-#define FLUSH_MS 3000       /* for the guest to bring home what --cache writeback holds, when the front was killed */
+#define FLUSH_MS 3000       /* for the guest to bring home what --cache writeback holds */
 
 /* To the front */
 
@@ -41,8 +42,8 @@ void back_to_front(Back *back, const void *head, gsize head_size, const void *da
 {
     int fd = back->setup->pair;
 
-    if (back->front_gone ||
-        (back->to_front.length == 0 && (pair_send(fd, head, head_size, data, size) || errno != EAGAIN)))
+    if (back->front_gone || (back->to_front.length == 0 &&
+                             (pair_send(fd, head, head_size, data, size) || errno != EAGAIN)))
         return;
 
     GByteArray *packet = g_byte_array_sized_new((guint) (head_size + size));
@@ -75,7 +76,8 @@ void back_to_guest(Back *back, LinkChannel channel, const void *bytes, gsize siz
 {
     if (!back->link)
         return;
-    if (back->to_guest[channel].length == 0 && link_send(back->link, channel, bytes, size) != -EAGAIN) {
+    if (back->to_guest[channel].length == 0 &&
+        link_send(back->link, channel, bytes, size) != -EAGAIN) {
         port_flush(back->port);
         return;
     }
@@ -137,7 +139,8 @@ static gboolean look_at_front(gpointer user)
         return G_SOURCE_REMOVE;
     if (back->state == BACK_RUNNING && !back->halted && front_process_state(back) == 'T') {
         back->halted = TRUE;
-        back_message_to_guest(back, LINK_CONTROL, &(WireMessage) { .type = WIRE_SIGNAL, .signal = { .sig = SIGSTOP } });
+        back_message_to_guest(back, LINK_CONTROL,
+                              &(WireMessage){ .type = WIRE_SIGNAL, .signal = { .sig = SIGSTOP } });
     }
     return G_SOURCE_CONTINUE;
 }
@@ -159,8 +162,10 @@ static gboolean take_message(Back *back, const WireMessage *message)
         if (message->ready.version == WIRE_VERSION)
             send_start(back);
         else
-            back_fail(back, 1, "the guest image speaks version %u of the protocol, this sojourn version %u: install an "
-                               "image of this version", message->ready.version, WIRE_VERSION);
+            back_fail(back, 1,
+                      "the guest image speaks version %u of the protocol, this sojourn version %u: "
+                      "install an image of this version",
+                      message->ready.version, WIRE_VERSION);
         return FALSE;
     case WIRE_STARTED:
         back_mark(back, PAIR_STARTED);
@@ -207,7 +212,8 @@ static void from_guest(Back *back, const void *data, gsize size)
     WireMessage message;
 
     if (wire_decode(&message, data, size) < 0) {
-        back_fail(back, 128 + SIGKILL, "the guest said something that cannot be: the job was ended");
+        back_fail(back, 128 + SIGKILL,
+                  "the guest said something that cannot be: the job was ended");
         return;
     }
     log_debug("the guest says %s", wire_name(message.type));
@@ -224,7 +230,7 @@ static void from_guest(Back *back, const void *data, gsize size)
     wire_clear(&message);
 }
 
-/* A request lies anywhere in what was read; the structures in it want to be at multiples of eight. */
+/* A request lies anywhere in what was read; the structures in it want to be aligned. */
 static void take_request(Back *back, const void *data, size_t size)
 {
     static guint64 aligned[LINK_MESSAGE_MAX / sizeof(guint64)];
@@ -281,7 +287,8 @@ static gboolean flushed_enough(gpointer user)
     return G_SOURCE_REMOVE;
 }
 
-/* The agent brings home what it holds and says EXITED; without such a cache there is nothing to wait for. */
+/* The agent brings home what it holds and says EXITED; without such a cache there is nothing to
+ * wait for. */
 static void front_killed(Back *back)
 {
     const BackSetup *setup = back->setup;
@@ -361,8 +368,10 @@ gboolean back_link_open(Back *back, GError **error)
     static const LinkEvents events = { .message = on_message, .writable = on_writable,
                                        .established = on_established, .refused = on_refused };
     const RunOptions *options = back->setup->options;
-    const FilesOptions files = { .root = options->root ?: "/", .read_only = options->read_only,
-                                 .cache = cache_mode(options->cache), .switch_ids = geteuid() == 0 };
+    const FilesOptions files = { .root = options->root ?: "/",
+                                 .read_only = options->read_only,
+                                 .cache = cache_mode(options->cache),
+                                 .switch_ids = geteuid() == 0 };
 
     back->link = link_new(LINK_HOME, &events, back);
     back->port = port_new(back->link, port_closed, back);

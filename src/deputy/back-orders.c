@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* back-orders.c - the back and its controller: the deputy.* methods of docs/design.md
  *
- * The back says which incarnation is real (arbiter.c) and connects the link to that one only. A COMMIT closes the old
- * connection and opens the new one before it is answered, so at no time are two incarnations listened to.
+ * The back says which incarnation is real (arbiter.c) and connects the link to that one only. A
+ * COMMIT closes the old connection and opens the new one before it is answered, so at no time are
+ * two incarnations listened to.
  *
- * The controller may be restarted at any time; the back connects again, ever more slowly, and registers the job. What the
- * controller would forget (locked, the last migration) it gives the back to keep (deputy.remember).
+ * The controller may be restarted at any time; the back connects again, ever more slowly, and
+ * registers the job. What the controller would forget (locked, the last migration) it gives the
+ * back to keep (deputy.remember).
  */
 #include "back-private.h"
 
@@ -20,7 +22,7 @@
 
 #define RETRY_FIRST_MS 100
 #define RETRY_SLOWEST_MS 5000
-#define ATTEMPT_MS 50           /* a controller that was started just now waits for its libvirtd: it says "timeout" */
+#define ATTEMPT_MS 50           /* a new controller that waits for its libvirtd says "timeout" */
 #define ATTEMPTS (30000 / ATTEMPT_MS)
 
 static const char *const state_names[] = { "starting", "running", "stopped", "ended" };
@@ -80,7 +82,9 @@ static void order_link(Back *back, RpcCall *call, Json *params, int fd)
     place(back, epoch, node);
     if (!arbiter_effective(&back->arbiter, epoch, node)) {
         close(fd);
-        rpc_fail_new(call, SJ_ERROR_DENIED, "epoch %" G_GUINT64_FORMAT " at %s is not the job's effective one", epoch, node);
+        rpc_fail_new(call, SJ_ERROR_DENIED,
+                     "epoch %" G_GUINT64_FORMAT " at %s is not the job's effective one", epoch,
+                     node);
         return;
     }
     open_link(back, fd, epoch);
@@ -90,29 +94,34 @@ static void order_link(Back *back, RpcCall *call, Json *params, int fd)
 /* Without an epoch in the question it gets the one that must be used. */
 static void order_expect(Back *back, RpcCall *call, Json *params, int fd)
 {
-    guint64 epoch = (guint64) json_get_int(params, "epoch", (gint64) arbiter_next_epoch(&back->arbiter));
-    ArbiterAnswer answer = arbiter_expect(&back->arbiter, json_get_string(params, "migration", ""), epoch,
-                                          json_get_string(params, "node", ""));
+    guint64 epoch =
+        (guint64) json_get_int(params, "epoch", (gint64) arbiter_next_epoch(&back->arbiter));
+    ArbiterAnswer answer = arbiter_expect(&back->arbiter, json_get_string(params, "migration", ""),
+                                          epoch, json_get_string(params, "node", ""));
 
     if (fd >= 0)
         close(fd);
     if (answer == ARBITER_OK || answer == ARBITER_ALREADY)
         rpc_reply(call, json_set_int(json_object(), "epoch", (gint64) epoch));
     else
-        rpc_fail_new(call, SJ_ERROR_BUSY, "the deputy does not expect this migration: another is under way, or its epoch "
-                                          "is not %" G_GUINT64_FORMAT, arbiter_next_epoch(&back->arbiter));
+        rpc_fail_new(
+            call, SJ_ERROR_BUSY,
+            "the deputy does not expect this migration: another is under way, or its epoch "
+            "is not %" G_GUINT64_FORMAT,
+            arbiter_next_epoch(&back->arbiter));
 }
 
 static void order_commit(Back *back, RpcCall *call, Json *params, int fd)
 {
     guint64 epoch = (guint64) json_get_int(params, "epoch", 0);
-    ArbiterAnswer answer = arbiter_commit(&back->arbiter, json_get_string(params, "migration", ""), epoch,
-                                          json_get_string(params, "node", ""));
+    ArbiterAnswer answer = arbiter_commit(&back->arbiter, json_get_string(params, "migration", ""),
+                                          epoch, json_get_string(params, "node", ""));
 
     if (answer != ARBITER_OK && answer != ARBITER_ALREADY) {
         if (fd >= 0)
             close(fd);
-        rpc_fail_new(call, SJ_ERROR_DENIED, "the deputy does not take this migration's commit: it was given up");
+        rpc_fail_new(call, SJ_ERROR_DENIED,
+                     "the deputy does not take this migration's commit: it was given up");
         return;
     }
     if (answer == ARBITER_OK) {
@@ -138,8 +147,10 @@ static void order_abort(Back *back, RpcCall *call, Json *params, int fd)
 {
     if (fd >= 0)
         close(fd);
-    if (arbiter_abort(&back->arbiter, json_get_string(params, "migration", "")) == ARBITER_COMMITTED)
-        rpc_fail_new(call, SJ_ERROR_COMMITTED, "this migration was committed: the job is at %s", back->arbiter.node);
+    if (arbiter_abort(&back->arbiter, json_get_string(params, "migration", "")) ==
+        ARBITER_COMMITTED)
+        rpc_fail_new(call, SJ_ERROR_COMMITTED, "this migration was committed: the job is at %s",
+                     back->arbiter.node);
     else
         rpc_reply(call, effective(back));
 }
@@ -165,7 +176,8 @@ static void order_signal(Back *back, RpcCall *call, Json *params, int fd)
 
     if (fd >= 0)
         close(fd);
-    if (sig < 1 || sig > 64 || syscall(SYS_pidfd_send_signal, back->front_pidfd, (int) sig, NULL, 0) < 0)
+    if (sig < 1 || sig > 64 ||
+        syscall(SYS_pidfd_send_signal, back->front_pidfd, (int) sig, NULL, 0) < 0)
         rpc_fail_new(call, SJ_ERROR_FAILED, "the job's front cannot be sent signal %d", (int) sig);
     else
         rpc_reply(call, NULL);
@@ -176,7 +188,8 @@ static void order_lost(Back *back, RpcCall *call, Json *params, int fd)
     if (fd >= 0)
         close(fd);
     rpc_reply(call, NULL);
-    back_fail(back, 128 + 9, "%s", json_get_string(params, "text", "the guest is gone: the job is lost"));
+    back_fail(back, 128 + 9, "%s",
+              json_get_string(params, "text", "the guest is gone: the job is lost"));
 }
 
 static void remember_one(const char *key, Json *value, gpointer user)
@@ -196,12 +209,14 @@ static const struct {
     const char *method;
     void (*order)(Back *back, RpcCall *call, Json *params, int fd);
 } orders[] = {
-    { "deputy.abort", order_abort },       { "deputy.commit", order_commit }, { "deputy.expect", order_expect },
-    { "deputy.link", order_link },         { "deputy.lost", order_lost },     { "deputy.remember", order_remember },
-    { "deputy.signal", order_signal },     { "deputy.truth", order_truth },
+    { "deputy.abort", order_abort },   { "deputy.commit", order_commit },
+    { "deputy.expect", order_expect }, { "deputy.link", order_link },
+    { "deputy.lost", order_lost },     { "deputy.remember", order_remember },
+    { "deputy.signal", order_signal }, { "deputy.truth", order_truth },
 };
 
-static void on_called(Rpc *rpc, RpcCall *call, const char *method, Json *params, int fd, gpointer user)
+static void on_called(Rpc *rpc, RpcCall *call, const char *method, Json *params, int fd,
+                      gpointer user)
 {
     for (gsize i = 0; i < G_N_ELEMENTS(orders); i++)
         if (g_str_equal(orders[i].method, method)) {
@@ -231,7 +246,8 @@ static void on_closed(Rpc *rpc, gpointer user)
     if (back->ending)
         g_main_loop_quit(back->loop);
     else if (!back->created)
-        back_fail(back, 1, "the controller went away before the job was started: try again, or see its log");
+        back_fail(back, 1,
+                  "the controller went away before the job was started: try again, or see its log");
     else
         try_later(back);
 }
@@ -311,7 +327,8 @@ static void on_created(Rpc *rpc, Json *result, int fd, const GError *error, gpoi
 
     if (fd >= 0)
         close(fd);
-    if (g_error_matches(error, SJ_ERROR, SJ_ERROR_TIMEOUT) && rpc_is_open(rpc) && back->attempts++ < ATTEMPTS) {
+    if (g_error_matches(error, SJ_ERROR, SJ_ERROR_TIMEOUT) && rpc_is_open(rpc) &&
+        back->attempts++ < ATTEMPTS) {
         g_timeout_add(ATTEMPT_MS, create_again, back);
         return;
     }

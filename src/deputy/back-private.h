@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* back-private.h - the back's state, shared by its files: back.c (life), back-link.c (guest and front), back-orders.c
- * (controller) */
+/* back-private.h - the back's state, shared by its files: back.c (life), back-link.c (guest and
+ * front), back-orders.c (controller) */
 #pragma once
 
 #include "arbiter.h"
@@ -51,20 +51,24 @@ typedef struct {
 } Back;
 
 /* back.c */
-void back_fail(Back *back, int status, const char *format, ...) G_GNUC_PRINTF(3, 4); /* the front says it and ends */
-void back_end(Back *back, int status);      /* the job is over: tells the controller, then the loop ends */
+/* The front says it and ends. */
+void back_fail(Back *back, int status, const char *format, ...) G_GNUC_PRINTF(3, 4);
+/* The job is over: tells the controller, then the loop ends. */
+void back_end(Back *back, int status);
 void back_tell_end(Back *back);             /* deputy.end, on a new connection again */
 void back_set_state(Back *back, BackState state);
 void back_mark(Back *back, PairMark mark);
 
 /* back-link.c */
-gboolean back_link_open(Back *back, GError **error);    /* link, port, files; starts the files' threads */
+/* Link, port, files; starts the files' threads. */
+gboolean back_link_open(Back *back, GError **error);
 void back_front_watch(Back *back);
 void back_to_front(Back *back, const void *head, gsize head_size, const void *data, gsize size);
 void back_to_guest(Back *back, LinkChannel channel, const void *bytes, gsize size);
 void back_message_to_guest(Back *back, LinkChannel channel, const WireMessage *message);
 
 /* back-orders.c */
-gboolean back_connect(Back *back, GError **error);      /* to the controller, starting a private one if need be */
+/* To the controller, starting a private one if need be. */
+gboolean back_connect(Back *back, GError **error);
 void back_create(Back *back);                           /* deputy.create */
 const char *back_state_name(BackState state);

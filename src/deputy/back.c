@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* back.c - the process behind the front: the job's files, link and arbiter
  *
- * It is forked from the front before anything else, has a session of its own (a terminal's signals are for the front) and
- * none of the user's descriptors, so that it keeps no pipe open. The guest's boot takes longest, so deputy.create goes out
- * first and everything else is set up while the guest starts. Then it locks itself down (sandbox.c).
+ * It is forked from the front before anything else, has a session of its own (a terminal's signals
+ * are for the front) and none of the user's descriptors, so that it keeps no pipe open. The guest's
+ * boot takes longest, so deputy.create goes out first and everything else is set up while the guest
+ * starts. Then it locks itself down (sandbox.c).
  *
- * It lives as long as the front. It survives its controller: the link is its own, and a new controller is told the job
- * again (deputy.register). It never waits: all is driven by one GLib main loop; files are served by worker threads.
+ * It lives as long as the front. It survives its controller: the link is its own, and a new
+ * controller is told the job again (deputy.register). It never waits: all is driven by one GLib
+ * main loop; files are served by worker threads.
  */
 #include "back-private.h"
 
@@ -40,7 +42,8 @@ void back_set_state(Back *back, BackState state)
         return;
     back->state = state;
     if (back->rpc && back->created)
-        rpc_notify(back->rpc, "deputy.state", json_set_string(json_object(), "state", back_state_name(state)));
+        rpc_notify(back->rpc, "deputy.state",
+                   json_set_string(json_object(), "state", back_state_name(state)));
 }
 
 static gboolean quit(gpointer user)
@@ -60,10 +63,12 @@ static void ended(Rpc *rpc, Json *result, int fd, const GError *error, gpointer 
 
 void back_tell_end(Back *back)
 {
-    rpc_call(back->rpc, "deputy.end", json_set_int(json_object(), "status", back->status), -1, 0, ended, back);
+    rpc_call(back->rpc, "deputy.end", json_set_int(json_object(), "status", back->status), -1, 0,
+             ended, back);
 }
 
-/* The guest is destroyed by the controller; the agent is told as well, in case there is no controller at the moment. */
+/* The guest is destroyed by the controller; the agent is told as well, in case there is no
+ * controller at the moment. */
 void back_end(Back *back, int status)
 {
     if (back->ending)
@@ -92,7 +97,8 @@ void back_fail(Back *back, int status, const char *format, ...)
     back_end(back, W_EXITCODE(status, 0));
 }
 
-/* The user's limits are the program's, in the guest, where they were sent; serving it must not meet them first. */
+/* The user's limits are the program's, in the guest, where they were sent; serving it must not meet
+ * them first. */
 static void lift_limits(void)
 {
     struct rlimit limit;
@@ -106,7 +112,8 @@ static void lift_limits(void)
     signal(SIGXFSZ, SIG_IGN);
 }
 
-/* Nothing of the front's but the pair and the terminal (to put its modes right if the front is killed). */
+/* Nothing of the front's but the pair and the terminal (to put its modes right if the front is
+ * killed). */
 static void leave_the_front(const BackSetup *setup)
 {
     int null = open("/dev/null", O_RDWR);
@@ -137,7 +144,8 @@ static void open_front(Back *back)
     back->front_stat = open(path, O_RDONLY | O_CLOEXEC);
 }
 
-/* The order matters: Landlock binds the threads that are started after it, seccomp all there are. */
+/* The order matters: Landlock binds the threads that are started after it, seccomp all there are.
+ */
 static gboolean set_up(Back *back, GError **error)
 {
     const RunOptions *options = back->setup->options;
@@ -172,5 +180,6 @@ int back_run(const BackSetup *setup)
     if (!set_up(&back, &error))
         back_fail(&back, 1, "%s", error->message);
     g_main_loop_run(back.loop);
-    return 0; /* to _exit: a worker may hang in a system call of a dead NFS server, nobody waits for it */
+    return 0; /* to _exit: a worker may hang in a system call of a dead NFS server, nobody waits for
+                 it */
 }

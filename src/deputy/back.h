@@ -15,5 +15,6 @@ typedef struct {
     struct termios raw, modes;      /* what the front makes of it and what it was */
 } BackSetup;
 
-/* The life of the back: it returns when the job and the front are gone, with the exit status of the process. */
+/* The life of the back: it returns when the job and the front are gone, with the exit status of the
+ * process. */
 int back_run(const BackSetup *setup);

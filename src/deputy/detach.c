@@ -48,7 +48,8 @@ static gboolean is_file(int fd)
     return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
 }
 
-/* Output to a file is the job's. A terminal or a pipe stays with the parent: who reads the id from it waits for its end. */
+/* Output to a file is the job's. A terminal or a pipe stays with the parent: who reads the id from
+ * it waits for its end. */
 static void become_background(void)
 {
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);

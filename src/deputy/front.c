@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* front.c - the process that stands for the job at home: its PID, terminal, signals and exit status
  *
- * One thread, one poll loop, nothing in it waits: what the front does is to pass things on between the user's descriptors,
- * terminal and signals on one side and the back on the other (pair.h). To the shell it must look like the program itself,
- * so it stops when the program was stopped, by the same signal, and ends as the program ended.
+ * One thread, one poll loop, nothing in it waits: what the front does is to pass things on between
+ * the user's descriptors, terminal and signals on one side and the back on the other (pair.h). To
+ * the shell it must look like the program itself, so it stops when the program was stopped, by the
+ * same signal, and ends as the program ended.
  *
- * The terminal belongs to the program only while it is its turn: in the background nothing is read and no mode changed;
- * that it has become our turn (fg of a running job sends no signal) is looked for a few times a second.
+ * The terminal belongs to the program only while it is its turn: in the background nothing is read
+ * and no mode changed; that it has become our turn (fg of a running job sends no signal) is looked
+ * for a few times a second.
  */
 #include "front.h"
 
@@ -168,7 +170,8 @@ static void take_signal(Front *front, const struct signalfd_siginfo *info)
     else if (!front->started || front->exited)
         take_alone(front, sig);
     else
-        send_signal(front, sig, kernel ? WIRE_GROUP : WIRE_PROCESS, info->ssi_code == SI_QUEUE ? &value : NULL);
+        send_signal(front, sig, kernel ? WIRE_GROUP : WIRE_PROCESS,
+                    info->ssi_code == SI_QUEUE ? &value : NULL);
 }
 
 static void take_signals(Front *front)
@@ -184,11 +187,13 @@ static void report_taken(Front *front, WireStream stream)
     gsize taken = stream_output_report(&front->outputs[stream]);
 
     if (taken)
-        to_guest(front, &(WireMessage) { .type = WIRE_TAKEN, .taken = { (guint8) stream, (guint32) taken } });
+        to_guest(front, &(WireMessage){ .type = WIRE_TAKEN,
+                                        .taken = { (guint8) stream, (guint32) taken } });
 }
 
-/* The front's own descriptor of a stream that has ended for the program must not keep a pipe open either; but not at once:
- * mostly the program has ended altogether, and the front may have something to say. */
+/* The front's own descriptor of a stream that has ended for the program must not keep a pipe open
+ * either; but not at once: mostly the program has ended altogether, and the front may have
+ * something to say. */
 static void let_go(Front *front, WireStream stream)
 {
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -212,7 +217,8 @@ static void let_all_go(Front *front)
 /* The program can only be told EPIPE; that its output was lost must not look like success. */
 static void output_lost(Front *front, int error)
 {
-    g_autofree char *sentence = g_strdup_printf("cannot write what the program says: %s", g_strerror(error));
+    g_autofree char *sentence =
+        g_strdup_printf("cannot write what the program says: %s", g_strerror(error));
 
     say(front, sentence);
     front->output_status = 1;
@@ -226,7 +232,8 @@ static void write_out(Front *front, WireStream stream)
         report_taken(front, stream);
         return;
     }
-    if (stream == WIRE_TTY && stream_output_pending(output) && terminal_stops_output(&front->terminal)) {
+    if (stream == WIRE_TTY && stream_output_pending(output) &&
+        terminal_stops_output(&front->terminal)) {
         signals_stop_self(SIGTTOU, TRUE);
         return;
     }
@@ -247,7 +254,8 @@ static void take_output(Front *front, const WireMessage *message)
 
     timings_mark(&front->timings, PAIR_OUTPUT);
     if (message->data.stream == WIRE_TTY)
-        size = terminal_plain(&front->terminal, (guint8 *) message->data.data, size); /* of take_packets' own buffer */
+        /* in take_packets' own buffer */
+        size = terminal_plain(&front->terminal, (guint8 *) message->data.data, size);
     stream_output_add(output, message->data.data, size);
     output->taken += message->data.size - size;
     write_out(front, message->data.stream);
@@ -269,10 +277,10 @@ static void take_failed(Front *front, const WireMessage *message)
 {
     gboolean execute = message->failed.stage == WIRE_STAGE_EXECUTE;
     gboolean missing = execute && message->failed.error == ENOENT;
-    g_autofree char *sentence =
-        missing ? g_strdup_printf("%s: not found", front->options->command[0])
-        : execute ? g_strdup_printf("%s: %s", front->options->command[0], g_strerror(message->failed.error))
-                  : g_strdup(message->failed.text);
+    const char *why = missing ? "not found" : g_strerror(message->failed.error);
+    g_autofree char *sentence = execute
+        ? g_strdup_printf("%s: %s", front->options->command[0], why)
+        : g_strdup(message->failed.text);
 
     fail(front, missing ? 127 : 126, sentence);
 }
@@ -373,7 +381,8 @@ static void take_packets(Front *front)
     }
 }
 
-/* A line's end-of-file key, where home's terminal does the lines: the guest's has to see the key itself. */
+/* A line's end-of-file key, where home's terminal does the lines: the guest's has to see the key
+ * itself. */
 static void input_ended(Front *front, gboolean hung_up)
 {
     guint8 key = front->terminal.modes.c_cc[VEOF];
@@ -385,7 +394,8 @@ static void input_ended(Front *front, gboolean hung_up)
         return;
     }
     stream_input_close(&front->input);
-    to_guest(front, &(WireMessage) { .type = WIRE_INPUT_END, .stream = (guint8) front->input_stream });
+    to_guest(front,
+             &(WireMessage){ .type = WIRE_INPUT_END, .stream = (guint8) front->input_stream });
 }
 
 static void note_keys(Front *front, const guint8 *bytes, gsize size)
@@ -403,7 +413,8 @@ static void take_input(Front *front, gboolean hung_up)
     guint8 head[WIRE_DATA_HEAD];
     gssize size = stream_input_read(&front->input, buffer, sizeof buffer);
 
-    if (size < 0 && (errno == EAGAIN || (errno == EIO && front->input.terminal && !terminal_ours(&front->terminal))))
+    if (size < 0 && (errno == EAGAIN ||
+                     (errno == EIO && front->input.terminal && !terminal_ours(&front->terminal))))
         return;
     if (size <= 0) {
         input_ended(front, hung_up);
@@ -439,7 +450,8 @@ static void loop_once(Front *front)
     struct pollfd fds[3 + WIRE_STREAMS] = { { .fd = front->pair, .events = POLLIN },
                                             { .fd = front->signals, .events = POLLIN },
                                             { .fd = -1, .events = POLLIN } };
-    gboolean again = front->started && front->terminal.fd >= 0 && !front->terminal.shared && !front->terminal.raw;
+    gboolean again = front->started && front->terminal.fd >= 0 && !front->terminal.shared &&
+                     !front->terminal.raw;
 
     if (again)
         terminal_raw(&front->terminal);
@@ -449,7 +461,8 @@ static void loop_once(Front *front)
         fds[3 + stream] = (struct pollfd) { .fd = stream_output_pending(&front->outputs[stream])
                                                       ? front->outputs[stream].fd : -1,
                                             .events = POLLOUT };
-    int ready = poll(fds, G_N_ELEMENTS(fds), front->leaving ? LET_GO_MS : again ? LOOK_AGAIN_MS : -1);
+    int patience = front->leaving ? LET_GO_MS : again ? LOOK_AGAIN_MS : -1;
+    int ready = poll(fds, G_N_ELEMENTS(fds), patience);
     if (ready == 0)
         let_all_go(front);
     if (ready <= 0)
@@ -476,7 +489,8 @@ static void fill_closed(const guint8 kinds[3])
 
 static void open_streams(Front *front)
 {
-    gboolean merged = front->kinds[1] == WIRE_PIPE && front->kinds[2] == WIRE_PIPE && streams_merged();
+    gboolean merged =
+        front->kinds[1] == WIRE_PIPE && front->kinds[2] == WIRE_PIPE && streams_merged();
 
     front->input.fd = -1;
     front->input_stream = front->kinds[0] == WIRE_TERMINAL ? WIRE_TTY : WIRE_STDIN;
@@ -501,9 +515,13 @@ static int fork_back(Front *front, GError **error)
 
     if (!start || !pair_new(ends, error))
         return -1;
-    BackSetup setup = { .options = front->options, .start = start, .pair = ends[1], .front = getpid(),
+    BackSetup setup = { .options = front->options,
+                        .start = start,
+                        .pair = ends[1],
+                        .front = getpid(),
                         .terminal = front->terminal.shared ? -1 : front->terminal.fd,
-                        .modes = front->terminal.modes, .raw = front->terminal.modes };
+                        .modes = front->terminal.modes,
+                        .raw = front->terminal.modes };
     cfmakeraw(&setup.raw);
     front->back = fork();
     if (front->back == 0) {
@@ -519,13 +537,15 @@ static int fork_back(Front *front, GError **error)
     return ends[0];
 }
 
-/* Ctrl-C at the terminal reaches the whole process group: a script must notice that its command was interrupted. */
+/* Ctrl-C at the terminal reaches the whole process group: a script must notice that its command was
+ * interrupted. */
 static gboolean key_killed(const Front *front, int sig)
 {
     const guint8 *keys = front->terminal.modes.c_cc;
 
     return front->key && !(front->passed_on & bit(sig)) &&
-           ((sig == SIGINT && front->key == keys[VINTR]) || (sig == SIGQUIT && front->key == keys[VQUIT]));
+           ((sig == SIGINT && front->key == keys[VINTR]) ||
+            (sig == SIGQUIT && front->key == keys[VQUIT]));
 }
 
 static int finish(Front *front)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* front.h - the process that stands for the job at home: its PID, terminal, signals and exit status */
+/* front.h - the process that stands for the job at home: its PID, terminal, signals and exit status
+ */
 #pragma once
 
 #include <glib.h>
@@ -19,6 +20,6 @@ typedef struct {
     gboolean lock, read_only, trust_nodes, timings, detach, linger;
 } RunOptions;
 
-/* Runs the job. The result is the exit status to end with; where the program was killed by a signal this process ends
- * by the same signal instead of returning. */
+/* Runs the job. The result is the exit status to end with; where the program was killed by a signal
+ * this process ends by the same signal instead of returning. */
 int front_run(const RunOptions *options);

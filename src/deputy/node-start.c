@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* node-start.c - a controller for who has none: the private one that `sojourn run` starts
  *
- * The supervisor takes a lock on its run directory, so two `sojourn run` at once start one controller. It must outlive the
- * one that starts it: a session of its own, none of its descriptors, re-parented at once.
+ * The supervisor takes a lock on its run directory, so two `sojourn run` at once start one
+ * controller. It must outlive the one that starts it: a session of its own, none of its
+ * descriptors, re-parented at once.
  */
 #include "node-start.h"
 
@@ -47,7 +48,8 @@ static gboolean supervisor_start(GError **error)
     pid_t child;
 
     if (access(program, X_OK) < 0) {
-        g_set_error(error, SJ_ERROR, SJ_ERROR_NOT_FOUND, "no controller is running, and %s cannot be started: %s", program,
+        g_set_error(error, SJ_ERROR, SJ_ERROR_NOT_FOUND,
+                    "no controller is running, and %s cannot be started: %s", program,
                     g_strerror(errno));
         return FALSE;
     }
@@ -71,7 +73,8 @@ char *node_start(GError **error)
     if (listens(socket))
         return g_steal_pointer(&socket);
     if (given && *given) {
-        g_set_error(error, SJ_ERROR, SJ_ERROR_GONE, "no controller listens at %s ($SOJOURN_SOCKET): start its node", socket);
+        g_set_error(error, SJ_ERROR, SJ_ERROR_GONE,
+                    "no controller listens at %s ($SOJOURN_SOCKET): start its node", socket);
         return NULL;
     }
     if (!supervisor_start(error))

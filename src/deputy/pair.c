@@ -12,7 +12,8 @@ gboolean pair_new(int ret_fds[2], GError **error)
 {
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ret_fds) == 0)
         return TRUE;
-    g_set_error(error, SJ_ERROR, SJ_ERROR_FAILED, "cannot make a socket pair: %s", g_strerror(errno));
+    g_set_error(error, SJ_ERROR, SJ_ERROR_FAILED, "cannot make a socket pair: %s",
+                g_strerror(errno));
     return FALSE;
 }
 

@@ -6,7 +6,8 @@
 
 #include <glib.h>
 
-/* Types of the packets that are not wire.h messages; a type byte as there, then what is said here. */
+/* Types of the packets that are not wire.h messages; a type byte as there, then what is said here.
+ */
 typedef enum {
     PAIR_FAIL = 0x80,   /* back to front: exit status (one byte), sentence: say it and end */
     PAIR_NOTICE,        /* back to front: a sentence for people, not for files */
@@ -37,8 +38,8 @@ typedef enum {
 /* Both ends, close-on-exec. FALSE with an error. */
 gboolean pair_new(int ret_fds[2], GError **error);
 
-/* Sends one packet made of two parts (the second may be empty): TRUE if it went, FALSE with errno if not (EAGAIN: later,
- * where the end does not block). */
+/* Sends one packet made of two parts (the second may be empty): TRUE if it went, FALSE with errno
+ * if not (EAGAIN: later, where the end does not block). */
 gboolean pair_send(int fd, const void *head, gsize head_size, const void *data, gsize size);
 
 /* Encodes and sends a wire.h message of less than PAIR_PACKET bytes. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* port.c - the connection that a link has at the moment: bytes between the two, on the main loop
  *
- * One GSource that asks the link before each poll what it wants: output, or time. It is the busiest source of the back, so
- * output is tried first and polled for only when the connection is full.
+ * One GSource that asks the link before each poll what it wants: output, or time. It is the busiest
+ * source of the back, so output is tried first and polled for only when the connection is full.
  */
 #include "port.h"
 
@@ -103,8 +103,9 @@ static gboolean check(GSource *source)
 {
     Port *port = ((PortSource *) source)->port;
 
-    return port->fd >= 0 && (g_source_query_unix_fd(source, port->tag) || link_timeout(port->link, now_ms()) == 0 ||
-                             (!port->full && link_wants_output(port->link)));
+    return port->fd >= 0 &&
+           (g_source_query_unix_fd(source, port->tag) || link_timeout(port->link, now_ms()) == 0 ||
+            (!port->full && link_wants_output(port->link)));
 }
 
 static gboolean dispatch(GSource *source, GSourceFunc callback, gpointer user)

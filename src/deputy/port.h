@@ -8,7 +8,8 @@
 
 typedef struct Port Port;
 
-/* The connection ended, or its bytes cannot be the link's: the port is closed already. From the main loop. */
+/* The connection ended, or its bytes cannot be the link's: the port is closed already. From the
+ * main loop. */
 typedef void (*PortClosed)(Port *port, gpointer user);
 
 /* A port without a connection. link must outlive it. */

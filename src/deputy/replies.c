@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* replies.c - answers of the files server on their way from its worker threads to the link
  *
- * Workers append to one locked list and wake the main loop only when the list was empty; the main loop takes the whole list
- * at once. Small and bulk messages then wait for their own channel's credit, so that many large reads cannot hold up a
- * lookup. There are never more messages than the guest has requests under way.
+ * Workers append to one locked list and wake the main loop only when the list was empty; the main
+ * loop takes the whole list at once. Small and bulk messages then wait for their own channel's
+ * credit, so that many large reads cannot hold up a lookup. There are never more messages than the
+ * guest has requests under way.
  */
 #include "replies.h"
 
@@ -66,7 +67,8 @@ static gboolean dispatch(GSource *source, GSourceFunc callback, gpointer user)
 
     for (guint i = 0; i < fresh->len; i++) {
         GByteArray *message = fresh->pdata[i];
-        g_queue_push_tail(&replies->waiting[message->len > LINK_SMALL ? LINK_BULK : LINK_FILES], message);
+        g_queue_push_tail(&replies->waiting[message->len > LINK_SMALL ? LINK_BULK : LINK_FILES],
+                          message);
     }
     flush_channel(replies, LINK_FILES);
     flush_channel(replies, LINK_BULK);

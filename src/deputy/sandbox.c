@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* sandbox.c - what the back gives up once it is set up
  *
- * The back believes nothing that the guest says, yet a mistake in it would be a way out of the guest. So it keeps only
- * what its work needs. Landlock: the user's files, without execution. seccomp: an allow-list. The default answer is EPERM
- * with a line in the kernel's log, not death: a call that a new libc makes must not cost somebody their job of three days;
- * tests use death, so that it is noticed.
+ * The back believes nothing that the guest says, yet a mistake in it would be a way out of the
+ * guest. So it keeps only what its work needs. Landlock: the user's files, without execution.
+ * seccomp: an allow-list. The default answer is EPERM with a line in the kernel's log, not death: a
+ * call that a new libc makes must not cost somebody their job of three days; tests use death, so
+ * that it is noticed.
  */
 #include "sandbox.h"
 
@@ -29,29 +30,34 @@ gboolean sandbox_files(const char *root, gboolean read_only, GError **error)
     LandlockRights rights = read_only ? LANDLOCK_READ : LANDLOCK_READ | LANDLOCK_WRITE;
 
     return landlock && landlock_allow(landlock, root ? root : "/", rights, error) &&
-           landlock_allow(landlock, "/dev/null", LANDLOCK_READ | LANDLOCK_WRITE, error) && /* libfuse's "device" */
+           /* libfuse's "device" */
+           landlock_allow(landlock, "/dev/null", LANDLOCK_READ | LANDLOCK_WRITE, error) &&
            landlock_enforce(landlock, error);
 }
 
-static int allow_masked(scmp_filter_ctx filter, int call, unsigned argument, guint64 mask, guint64 value)
+static int allow_masked(scmp_filter_ctx filter, int call, unsigned argument, guint64 mask,
+                        guint64 value)
 {
-    return seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 1, SCMP_CMP64(argument, SCMP_CMP_MASKED_EQ, mask, value));
+    return seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 1,
+                            SCMP_CMP64(argument, SCMP_CMP_MASKED_EQ, mask, value));
 }
 
 static int allow_equal(scmp_filter_ctx filter, int call, unsigned argument, guint64 value)
 {
-    return seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 1, SCMP_CMP64(argument, SCMP_CMP_EQ, value));
+    return seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 1,
+                            SCMP_CMP64(argument, SCMP_CMP_EQ, value));
 }
 
 /* Calls that are allowed for some arguments only. */
 static int add_restricted(scmp_filter_ctx filter, int front)
 {
-    const guint64 namespaces = CLONE_NEWCGROUP | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWPID |
-                               CLONE_NEWUSER | CLONE_NEWUTS;
+    const guint64 namespaces = CLONE_NEWCGROUP | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWNS |
+                               CLONE_NEWPID | CLONE_NEWUSER | CLONE_NEWUTS;
     int failed = 0;
 
     failed |= allow_masked(filter, SCMP_SYS(clone), 0, namespaces | CLONE_THREAD, CLONE_THREAD);
-    failed |= seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0); /* its flags cannot be seen */
+    /* clone3's flags cannot be seen; libc takes clone instead */
+    failed |= seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
     failed |= allow_equal(filter, SCMP_SYS(ioctl), 1, FS_IOC_GETFLAGS);
     failed |= allow_equal(filter, SCMP_SYS(ioctl), 1, FS_IOC_SETFLAGS);
     failed |= allow_equal(filter, SCMP_SYS(ioctl), 1, FIONREAD);
@@ -59,7 +65,8 @@ static int add_restricted(scmp_filter_ctx filter, int front)
     failed |= allow_masked(filter, SCMP_SYS(mprotect), 2, PROT_EXEC, 0);
     failed |= allow_equal(filter, SCMP_SYS(pidfd_send_signal), 0, (guint64) front);
     failed |= allow_equal(filter, SCMP_SYS(prctl), 0, PR_SET_NAME);
-    failed |= allow_equal(filter, SCMP_SYS(ioctl), 1, TCGETS); /* a terminal left raw by a killed front */
+    /* a terminal left raw by a killed front */
+    failed |= allow_equal(filter, SCMP_SYS(ioctl), 1, TCGETS);
     failed |= allow_equal(filter, SCMP_SYS(ioctl), 1, TCSETS);
     failed |= allow_equal(filter, SCMP_SYS(socket), 0, AF_UNIX);
     failed |= allow_equal(filter, SCMP_SYS(tgkill), 0, (guint64) getpid()); /* abort() */
@@ -91,11 +98,11 @@ static gboolean load_filter(int front, GError **error)
     if (!failed)
         failed = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
     if (!failed)
-        seccomp_attr_set(filter, SCMP_FLTATR_CTL_LOG, 1); /* a kernel without the log is no reason to stop */
+        seccomp_attr_set(filter, SCMP_FLTATR_CTL_LOG, 1); /* may fail: an older kernel */
     if (!failed)
         failed = add_allowed(filter, front);
     if (!failed)
-        seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a binary tree: hundreds of rules before each read */
+        seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a tree, not a long list */
     if (!failed)
         failed = seccomp_load(filter);
     seccomp_release(filter);
@@ -112,7 +119,8 @@ gboolean sandbox_process(int front, GError **error)
     setrlimit(RLIMIT_CORE, &none);
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {
-        g_set_error(error, SJ_ERROR, SJ_ERROR_FAILED, "cannot set no_new_privs: %s", g_strerror(errno));
+        g_set_error(error, SJ_ERROR, SJ_ERROR_FAILED, "cannot set no_new_privs: %s",
+                    g_strerror(errno));
         return FALSE;
     }
     return load_filter(front, error);

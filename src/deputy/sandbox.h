@@ -4,12 +4,14 @@
 
 #include <glib.h>
 
-/* Files: at and below root everything that the user may do, but never execute; nothing elsewhere; with read_only nothing
- * is changed. Binds the calling thread and those it starts later: call it before the first thread. FALSE with an error
- * where the kernel has no Landlock; nothing has been bound then. */
+/* Files: at and below root everything that the user may do, but never execute; nothing elsewhere;
+ * with read_only nothing is changed. Binds the calling thread and those it starts later: call it
+ * before the first thread. FALSE with an error where the kernel has no Landlock; nothing has been
+ * bound then. */
 gboolean sandbox_files(const char *root, gboolean read_only, GError **error);
 
-/* No core dump, no ptrace by others, no new privileges, and only the system calls of syscalls.c: any other fails with
- * EPERM and is logged by the kernel (with $SOJOURN_SANDBOX=kill it ends the process: for tests). front is a pidfd, the only
- * process that may be sent a signal. Binds all threads. */
+/* No core dump, no ptrace by others, no new privileges, and only the system calls of syscalls.c:
+ * any other fails with EPERM and is logged by the kernel (with $SOJOURN_SANDBOX=kill it ends the
+ * process: for tests). front is a pidfd, the only process that may be sent a signal. Binds all
+ * threads. */
 gboolean sandbox_process(int front, GError **error);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* signals.c - the front's signals: taken in to be passed on, and the ways to stop and to die by one
  *
- * Signals are blocked and read from a signalfd, so dispositions stay as they were inherited: what was ignored is ignored
- * (the program in the guest ignores it too), and to stop or to die by a signal it only has to be unblocked. A signal that
- * the caller of `sojourn run` had blocked is taken in like any other: it is the program's business when it looks at it.
+ * Signals are blocked and read from a signalfd, so dispositions stay as they were inherited: what
+ * was ignored is ignored (the program in the guest ignores it too), and to stop or to die by a
+ * signal it only has to be unblocked. A signal that the caller of `sojourn run` had blocked is
+ * taken in like any other: it is the program's business when it looks at it.
  */
 #include "signals.h"
 
@@ -62,7 +63,8 @@ gboolean signals_stop(int sig)
 
 gboolean signals_kill(int sig)
 {
-    return !signals_stop(sig) && sig != SIGCHLD && sig != SIGCONT && sig != SIGURG && sig != SIGWINCH;
+    return !signals_stop(sig) && sig != SIGCHLD && sig != SIGCONT && sig != SIGURG &&
+           sig != SIGWINCH;
 }
 
 static void unblock(int sig)

@@ -79,7 +79,8 @@ static WireStrings strings(char **items)
     return (WireStrings) { g_strv_length(items), items };
 }
 
-GBytes *start_new(const RunOptions *options, const Terminal *terminal, const guint8 kinds[3], GError **error)
+GBytes *start_new(const RunOptions *options, const Terminal *terminal, const guint8 kinds[3],
+                  GError **error)
 {
     g_autofree guint32 *groups = NULL;
     g_autofree char *cwd = getcwd(NULL, 0) ?: strdup("/");
@@ -94,7 +95,8 @@ GBytes *start_new(const RunOptions *options, const Terminal *terminal, const gui
     start->version = WIRE_VERSION;
     start->argv = strings(options->command);
     start->env = strings(environ);
-    start->cwd = cwd[0] == '/' ? start_below(cwd, options->root) : "/"; /* else "(unreachable)..." */
+    start->cwd =
+        cwd[0] == '/' ? start_below(cwd, options->root) : "/"; /* else "(unreachable)..." */
     start->hostname = hostname;
     start->domainname = domainname;
     collect_identity(start, &groups);
@@ -113,7 +115,9 @@ GBytes *start_new(const RunOptions *options, const Terminal *terminal, const gui
     if (bytes && size <= LINK_MESSAGE_MAX)
         return g_bytes_new_with_free_func(bytes, size, free, bytes);
     free(bytes);
-    g_set_error(error, SJ_ERROR, SJ_ERROR_FAILED, "arguments and environment of %s are too long (%" G_GSIZE_FORMAT
-                " bytes, at most %u)", options->command[0], size, LINK_MESSAGE_MAX);
+    g_set_error(error, SJ_ERROR, SJ_ERROR_FAILED,
+                "arguments and environment of %s are too long (%" G_GSIZE_FORMAT
+                " bytes, at most %u)",
+                options->command[0], size, LINK_MESSAGE_MAX);
     return NULL;
 }

@@ -5,9 +5,11 @@
 #include "deputy/front.h"
 #include "terminal.h"
 
-/* This process's START message, encoded (g_bytes_unref), or NULL and an error if it is too long. Call it before
- * anything inherited is changed (signals, terminal). */
-GBytes *start_new(const RunOptions *options, const Terminal *terminal, const guint8 kinds[3], GError **error);
+/* This process's START message, encoded (g_bytes_unref), or NULL and an error if it is too long.
+ * Call it before anything inherited is changed (signals, terminal). */
+GBytes *start_new(const RunOptions *options, const Terminal *terminal, const guint8 kinds[3],
+                  GError **error);
 
-/* cwd as a program sees it whose / is root; "/" if it is not below. For start_new and tests; part of cwd. */
+/* cwd as a program sees it whose / is root; "/" if it is not below. For start_new and tests; part
+ * of cwd. */
 const char *start_below(const char *cwd, const char *root);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* streams.c - the front's ends of the program's streams: bytes read and written at home, exactly
  *
- * The inherited descriptors are shared with other programs (the shell, the rest of the pipeline), so their O_NONBLOCK flag
- * must not be touched, and yet nothing may make the front wait where it cannot see signals. A pipe or FIFO is opened anew
- * through /proc/self/fd: a description of our own, non-blocking. Where that is not allowed, poll and writes of at most
- * PIPE_BUF bytes, which a pipe that polls writable takes at once. Regular files never make one wait, and their offset must
+ * The inherited descriptors are shared with other programs (the shell, the rest of the pipeline),
+ * so their O_NONBLOCK flag must not be touched, and yet nothing may make the front wait where it
+ * cannot see signals. A pipe or FIFO is opened anew through /proc/self/fd: a description of our
+ * own, non-blocking. Where that is not allowed, poll and writes of at most PIPE_BUF bytes, which a
+ * pipe that polls writable takes at once. Regular files never make one wait, and their offset must
  * stay shared: they are used as they are. Sockets have MSG_DONTWAIT.
  */
 #include "streams.h"
@@ -38,7 +39,8 @@ gboolean streams_merged(void)
 {
     struct stat out, err;
 
-    if (fstat(1, &out) < 0 || fstat(2, &err) < 0 || out.st_dev != err.st_dev || out.st_ino != err.st_ino)
+    if (fstat(1, &out) < 0 || fstat(2, &err) < 0 || out.st_dev != err.st_dev ||
+        out.st_ino != err.st_ino)
         return FALSE;
     if (!S_ISREG(out.st_mode))
         return TRUE;
@@ -109,7 +111,9 @@ void stream_output_init(StreamOutput *output, int fd, gboolean terminal)
     output->fd = terminal ? fcntl(fd, F_DUPFD_CLOEXEC, 3) : own_description(fd, O_WRONLY, &own);
     if (terminal)
         own = (fcntl(output->fd, F_GETFL) & O_NONBLOCK) != 0;
-    output->slice = own || type == S_IFREG || output->socket ? G_MAXSSIZE : type == S_IFIFO ? PIPE_BUF : 1024;
+    output->slice = own || type == S_IFREG || output->socket ? G_MAXSSIZE
+                    : type == S_IFIFO                        ? PIPE_BUF
+                                                             : 1024;
 }
 
 static void drop(StreamOutput *output)

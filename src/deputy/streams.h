@@ -6,7 +6,8 @@
 
 #include <glib.h>
 
-/* What descriptors 0, 1 and 2 are (WIRE_TERMINAL is left to terminal_open), and whether 2 is the same as 1. */
+/* What descriptors 0, 1 and 2 are (WIRE_TERMINAL is left to terminal_open), and whether 2 is the
+ * same as 1. */
 void streams_kinds(guint8 ret_kinds[3]);
 gboolean streams_merged(void);
 
@@ -24,7 +25,8 @@ void stream_input_close(StreamInput *input);
 /* Whether to wait for bytes. */
 gboolean stream_input_wanted(const StreamInput *input);
 
-/* Reads at most size bytes: how many, 0 at the end, -1 with errno (EAGAIN: nothing there after all). */
+/* Reads at most size bytes: how many, 0 at the end, -1 with errno (EAGAIN: nothing there after
+ * all). */
 gssize stream_input_read(StreamInput *input, void *buffer, gsize size);
 
 /* Where output goes. */
@@ -46,7 +48,8 @@ void stream_output_close(StreamOutput *output);
 void stream_output_add(StreamOutput *output, const void *data, gsize size);
 gboolean stream_output_pending(const StreamOutput *output);
 
-/* Writes what can be written now. FALSE, once, when the stream turns out to be broken (failed says why). */
+/* Writes what can be written now. FALSE, once, when the stream turns out to be broken (failed says
+ * why). */
 gboolean stream_output_flush(StreamOutput *output);
 
 /* Bytes to report as TAKEN now, 0: not yet. */

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* syscalls.c - the system calls that the back may make once it is locked down
  *
- * Not here on purpose: execve and execveat, ptrace and process_vm_*, kill (tgkill is limited to the back itself by
- * sandbox.c), mount and namespaces, bpf, io_uring_*, keyctl, sched_set*, socket families other than AF_UNIX (sandbox.c).
- * Calls whose arguments are restricted are in sandbox.c: clone, ioctl, mmap, mprotect, pidfd_send_signal, prctl, socket, tgkill, unshare.
+ * Not here on purpose: execve and execveat, ptrace and process_vm_*, kill (tgkill is limited to the
+ * back itself by sandbox.c), mount and namespaces, bpf, io_uring_*, keyctl, sched_set*, socket
+ * families other than AF_UNIX (sandbox.c). Calls whose arguments are restricted are in sandbox.c:
+ * clone, ioctl, mmap, mprotect, pidfd_send_signal, prctl, socket, tgkill, unshare.
  */
 #include "syscalls.h"
 

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* terminal.c - the user's terminal: its modes, size and whose turn it is
  *
- * The program has a pseudo-terminal in the guest. If both stdin and stdout are the user's terminal, that one is made raw
- * while it is our turn, and the guest's line discipline does everything: echo, editing, Ctrl-C, Ctrl-Z. If only some are
- * ("sojourn run ls | less"), others may be using the terminal as well: then it keeps its modes and works as ever, signals
- * from keys come to us like to the rest of the pipeline, whole lines are passed on, and the guest's terminal is told that
- * all this happens elsewhere (EXTPROC). A pipeline's pager takes the terminal out of canonical mode: then its keys are not
- * ours to read.
+ * The program has a pseudo-terminal in the guest. If both stdin and stdout are the user's
+ * terminal, that one is made raw while it is our turn, and the guest's line discipline does
+ * everything: echo, editing, Ctrl-C, Ctrl-Z. If only some are (as in "sojourn run ls | less"),
+ * others may be using the terminal as well: then it keeps its modes and works as ever, signals
+ * from keys come to us like to the rest of the pipeline, whole lines are passed on, and the
+ * guest's terminal is told that all this happens elsewhere (EXTPROC). A pipeline's pager takes the
+ * terminal out of canonical mode: then its keys are not ours to read.
  *
- * A program may change modes and leave them changed, as stty does. Its last ones (MODES) become the terminal's.
+ * A program may change modes and leave them changed, as stty does. Its last ones (MODES) become the
+ * terminal's.
  */
 #include "terminal.h"
 
@@ -25,8 +27,8 @@
 
 G_STATIC_ASSERT(NCCS <= 32); /* WireModes.cc */
 
-/* A new description of the same terminal, so that O_NONBLOCK is nobody else's; the inherited one where that may not be
- * opened (a terminal of another user's, after su). */
+/* A new description of the same terminal, so that O_NONBLOCK is nobody else's; the inherited one
+ * where that may not be opened (a terminal of another user's, after su). */
 static int reopen(int fd)
 {
     char path[32];
@@ -76,7 +78,8 @@ void terminal_raw(Terminal *terminal)
     if (terminal->fd < 0 || terminal->shared || terminal->raw || !terminal_ours(terminal) ||
         tcgetattr(terminal->fd, &now) < 0)
         return;
-    /* A shell gives a job it continues the modes it was stopped with: raw ones, if SIGSTOP left no time. */
+    /* A shell gives a job it continues the modes it was stopped with: raw ones, if SIGSTOP left no
+     * time. */
     if (!same_modes(&now, &terminal->raw_modes))
         terminal->modes = now;
     terminal->raw_modes = terminal->modes;
@@ -125,7 +128,8 @@ gboolean terminal_stops_output(const Terminal *terminal)
 {
     struct termios now;
 
-    return terminal->fd >= 0 && !terminal_ours(terminal) && tcgetattr(terminal->fd, &now) == 0 && now.c_lflag & TOSTOP;
+    return terminal->fd >= 0 && !terminal_ours(terminal) && tcgetattr(terminal->fd, &now) == 0 &&
+           now.c_lflag & TOSTOP;
 }
 
 void terminal_size(const Terminal *terminal, WireWinsize *ret_size)
@@ -143,7 +147,11 @@ static guint32 bits_per_second(speed_t speed)
     static const struct {
         speed_t speed;
         guint32 bits;
-    } known[] = { { B9600, 9600 }, { B19200, 19200 }, { B38400, 38400 }, { B57600, 57600 }, { B115200, 115200 } };
+    } known[] = { { B9600, 9600 },
+                  { B19200, 19200 },
+                  { B38400, 38400 },
+                  { B57600, 57600 },
+                  { B115200, 115200 } };
 
     for (gsize i = 0; i < G_N_ELEMENTS(known); i++)
         if (known[i].speed == speed)
@@ -179,7 +187,8 @@ void terminal_follow(Terminal *terminal, const WireModes *modes)
     if (terminal->fd < 0 || (terminal->shared && tcgetattr(terminal->fd, mine) < 0))
         return;
     mine->c_iflag = modes->iflag;
-    mine->c_oflag = terminal->shared ? (modes->oflag & ~(guint32) OPOST) | (mine->c_oflag & OPOST) : modes->oflag;
+    mine->c_oflag = terminal->shared ? (modes->oflag & ~(guint32) OPOST) | (mine->c_oflag & OPOST)
+                                     : modes->oflag;
     mine->c_cflag = (modes->cflag & ~(guint32) CBAUD) | (mine->c_cflag & CBAUD);
     mine->c_lflag = terminal->shared ? modes->lflag & ~(guint32) EXTPROC : modes->lflag;
     memcpy(mine->c_cc, modes->cc, NCCS);

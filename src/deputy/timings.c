@@ -7,10 +7,18 @@
 #include <string.h>
 
 static const char *const names[] = {
-    [PAIR_BEGIN] = "begin",         [PAIR_FORKED] = "forked",           [PAIR_CONNECTED] = "connected",
-    [PAIR_LOCKED] = "locked down",  [PAIR_CREATED] = "guest created",   [PAIR_LINKED] = "channel open",
-    [PAIR_ESTABLISHED] = "link up", [PAIR_READY] = "agent ready",       [PAIR_STARTED] = "program started",
-    [PAIR_OUTPUT] = "first output", [PAIR_EXITED] = "program ended",    [PAIR_END] = "end",
+    [PAIR_BEGIN] = "begin",
+    [PAIR_FORKED] = "forked",
+    [PAIR_CONNECTED] = "connected",
+    [PAIR_LOCKED] = "locked down",
+    [PAIR_CREATED] = "guest created",
+    [PAIR_LINKED] = "channel open",
+    [PAIR_ESTABLISHED] = "link up",
+    [PAIR_READY] = "agent ready",
+    [PAIR_STARTED] = "program started",
+    [PAIR_OUTPUT] = "first output",
+    [PAIR_EXITED] = "program ended",
+    [PAIR_END] = "end",
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(names) == PAIR_MARKS);
 
@@ -45,7 +53,9 @@ static int by_time(gconstpointer a, gconstpointer b, gpointer timings)
 {
     const guint64 *us = ((const Timings *) timings)->us;
 
-    return us[*(const int *) a] < us[*(const int *) b] ? -1 : us[*(const int *) a] > us[*(const int *) b];
+    return us[*(const int *) a] < us[*(const int *) b]
+               ? -1
+               : us[*(const int *) a] > us[*(const int *) b];
 }
 
 void timings_print(const Timings *timings)

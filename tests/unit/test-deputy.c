@@ -39,7 +39,8 @@ static void test_start(void)
     WireMessage message;
 
     g_assert_no_error(error);
-    g_assert_cmpint(wire_decode(&message, g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes)), ==, 0);
+    g_assert_cmpint(wire_decode(&message, g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes)),
+                    ==, 0);
     g_assert_cmpint(message.type, ==, WIRE_START);
     g_assert_cmpstr(message.start.argv.items[1], ==, "b c");
     g_assert_cmpint(message.start.pid, ==, getpid());
@@ -86,7 +87,8 @@ static void test_pair(void)
     close(ends[1]);
 }
 
-/* A pipe that is full takes what it can, keeps the rest, and the shared description stays blocking. */
+/* A pipe that is full takes what it can, keeps the rest, and the shared description stays blocking.
+ */
 static void test_full_pipe(void)
 {
     g_autofree char *bytes = g_strnfill(100000, 'y');

@@ -15,11 +15,13 @@ static char *make_tree(void)
     char *top = g_dir_make_tmp("sojourn-landlock-XXXXXX", NULL);
 
     g_assert_nonnull(top);
-    for (const char *const *name = (const char *const[]) { "in/a", "in/b", "out", NULL }; *name; name++) {
+    for (const char *const *name = (const char *const[]){ "in/a", "in/b", "out", NULL }; *name;
+         name++) {
         g_autofree char *path = g_build_filename(top, *name, NULL);
         g_assert_cmpint(g_mkdir_with_parents(path, 0700), ==, 0);
     }
-    for (const char *const *name = (const char *const[]) { "in/a/file", "out/file", NULL }; *name; name++) {
+    for (const char *const *name = (const char *const[]){ "in/a/file", "out/file", NULL }; *name;
+         name++) {
         g_autofree char *path = g_build_filename(top, *name, NULL);
         g_assert_true(g_file_set_contents(path, "x", 1, NULL));
     }
@@ -28,15 +30,18 @@ static char *make_tree(void)
 
 static void remove_tree(char *top)
 {
-    for (const char *const *name = (const char *const[]) { "in/a/file", "in/b/file", "in/a/new", "out/file", "out",
-                                                           "in/a", "in/b", "in", "", NULL }; *name; name++) {
+    for (const char *const *name =
+             (const char *const[]){ "in/a/file", "in/b/file", "in/a/new", "out/file", "out", "in/a",
+                                    "in/b", "in", "", NULL };
+         *name; name++) {
         g_autofree char *path = g_build_filename(top, *name, NULL);
         remove(path);
     }
     g_free(top);
 }
 
-/* Runs check in a child bound to rules; returns its exit status: 0, or the number of what went wrong. */
+/* Runs check in a child bound to rules; returns its exit status: 0, or the number of what went
+ * wrong. */
 static int bound(const char *top, LandlockRights rights, int (*check)(void))
 {
     g_autofree char *in = g_build_filename(top, "in", NULL);
@@ -46,7 +51,8 @@ static int bound(const char *top, LandlockRights rights, int (*check)(void))
     g_assert_cmpint(pid, >=, 0);
     if (pid == 0) {
         g_autoptr(GError) error = NULL;
-        g_autoptr(Landlock) landlock = landlock_new(LANDLOCK_NO_TCP | LANDLOCK_NO_ABSTRACT | LANDLOCK_NO_SIGNALS, &error);
+        g_autoptr(Landlock) landlock =
+            landlock_new(LANDLOCK_NO_TCP | LANDLOCK_NO_ABSTRACT | LANDLOCK_NO_SIGNALS, &error);
 
         if (chdir(top) < 0 || !landlock || !landlock_allow(landlock, in, rights, &error) ||
             !landlock_enforce(landlock, &error))
