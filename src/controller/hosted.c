@@ -499,7 +499,8 @@ static void hosted_update(Node *node, const GuestInfo *info)
         hosted->rss_bytes = usage.rss_bytes;
     }
     hosted_orphaned(hosted);
-    if (hosted->silent_since_us || (info->state == GUEST_PAUSED && !hosted->busy && !hosted->held && !hosted->starting))
+    if (hosted->silent_since_us || !cluster_is_alive(node->cluster, hosted->home) ||
+        (info->state == GUEST_PAUSED && !hosted->busy && !hosted->held && !hosted->starting))
         hosted_doubt(hosted);
 }
 

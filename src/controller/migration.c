@@ -187,8 +187,10 @@ static void check_answered(const char *destination, Json *result, const GError *
 
         m->error = g_error_new(SJ_ERROR, SJ_ERROR_FAILED, "The job cannot go to %s: %s", m->to, sentence);
     }
-    if (error && !m->error)
+    if (error && !m->error) {
         m->error = g_error_copy(error);
+        g_prefix_error(&m->error, "Job %.8s stays on %s: ", m->job, m->from);
+    }
     if (m->error || !job || !job->deputy) {
         if (!m->error)
             m->error = g_error_new(SJ_ERROR, SJ_ERROR_GONE, "The job ended meanwhile");
