@@ -64,7 +64,8 @@ static GBytes *ask(World *w, guint32 opcode, guint64 node, const void *body, siz
                                      .nodeid = node,
                                      .uid = getuid(),
                                      .gid = getgid() };
-    memcpy(head + 1, body, size);
+    if (size)
+        memcpy(head + 1, body, size);
     files_request(w->files, request, head->len);
     g_mutex_lock(&w->lock);
     while (!(answer = g_queue_pop_head(&w->answers)))
