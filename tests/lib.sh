@@ -8,6 +8,8 @@ build=${SOJOURN_BUILD:-$top/build}
 export SOJOURN_BUILD=$build
 export PATH=$build:$PATH
 rig() { "$top/scripts/rig" "$@"; } # not scripts/ in PATH: there is a "test" in it
+rig_base=/tmp/sojourn-rig-$(id -u)
+[ "${RIG:-1}" = 1 ] || rig_base=$rig_base-$RIG
 work=$(mktemp -d "${TMPDIR:-/tmp}/sojourn-test.XXXXXX")
 chmod 755 "$work"
 cleanups=()
@@ -43,6 +45,7 @@ wait_until() {
 rig_up() {
     [ -f "$build/images/x86_64/digest" ] || skip "the guest image is not built (scripts/guest)"
     at_exit "rig down >/dev/null 2>&1"
+    [ -z "${KEEP-}" ] || at_exit 'for n in 1 2 3; do cp -r "$rig_base/n$n/log" "$work/node$n"; done 2>/dev/null'
     rig up "$@" >"$work/rig.log" 2>&1 || { cat "$work/rig.log"; fail "the rig did not come up"; }
     if [ "$(id -u)" = 0 ]; then
         job_user=visitor
@@ -71,51 +74,61 @@ natively() {
     fi
 }
 
-# keep_moving JOB SECONDS NODE...: from node to node until the job is over; the count goes to $work/moves.
+# keep_moving JOB SECONDS NODE...: from node to node until the job is over; each move is a line in $work/moves.
 keep_moving() {
-    local job=$1 pause=$2 moves=0 node; shift 2
-    echo 0 >"$work/moves"
+    local job=$1 pause=$2 node; shift 2
     while :; do
         for node; do
             sleep "$pause"
             on node1 sojourn list --json | grep -q "\"$job\"" || return 0
             if on node1 sojourn migrate "$job" "$node" >>"$work/migrate.log" 2>&1; then
-                moves=$((moves + 1))
-                echo $moves >"$work/moves"
+                echo "$node" >>"$work/moves"
             elif on node1 sojourn list --json | grep -q "\"$job\""; then
                 echo "a migration to $node failed" >>"$work/move-failures"
             fi
         done
     done
 }
+moves_made() { wc -l <"$work/moves"; }
 
-# same NAME MOVES FILTER COMMAND...: the command natively, as a job, and as a job that is moved every three seconds: streams
-# (through the sed script FILTER) and status must be equal, and at least MOVES migrations must have happened.
+# same_run NAME WAY COMMAND...: runs the command this way; its streams and status are $work/NAME.WAY.out and .err.
+same_run() {
+    local name=$1 way=$2 out=$work/$1.$2.out err=$work/$1.$2.err mover status=0; shift 2
+    [ -z "${before-}" ] || natively sh -c "$before"
+    case $way in
+    native) natively "$@" >"$out" 2>"$err" </dev/null || status=$? ;;
+    job) on node1 timeout "$patience" sojourn run --name "$name" -- "$@" >"$out" 2>"$err" </dev/null || status=$? ;;
+    moved)
+        on node1 timeout "$patience" sojourn run --name "$name" -- "$@" >"$out" 2>"$err" </dev/null & job=$!
+        wait_until 60 job_runs node1 "$name"
+        keep_moving "$name" "${PAUSE:-1}" node2 node3 node1 & mover=$!
+        wait $job || status=$?
+        wait $mover
+        ;;
+    esac
+    [ $status != 124 ] || fail "$name: $way, it has not ended in $patience seconds"
+    echo "status $status" >>"$out"
+    for out in "$out" "$err"; do sed -i -E "$filter" "$out"; done
+}
+
+# same NAME MOVES FILTER COMMAND...: the command natively, as a job, and as a job that is moved with a pause of PAUSE (1)
+# seconds, again and again until there were MOVES migrations: streams (through the sed script FILTER) and status must be
+# equal each time, and no migration may fail.
 same() {
-    local name=$1 moves=$2 filter=$3 way status mover; shift 3
-    for way in native job moved; do
-        rm -f "$work/move-failures"
-        [ -z "${before-}" ] || natively sh -c "$before"
-        case $way in
-        native) natively "$@" >"$work/$name.$way.out" 2>"$work/$name.$way.err" </dev/null; status=$? ;;
-        job) on node1 sojourn run --name "$name" -- "$@" >"$work/$name.$way.out" 2>"$work/$name.$way.err" </dev/null; status=$? ;;
-        moved)
-            on node1 sojourn run --name "$name" -- "$@" >"$work/$name.$way.out" 2>"$work/$name.$way.err" </dev/null & job=$!
-            wait_until 30 job_runs node1 "$name"
-            keep_moving "$name" "${pause:-3}" node2 node3 node1 & mover=$!
-            wait $job; status=$?
-            kill $mover 2>/dev/null; wait $mover 2>/dev/null
-            [ ! -s "$work/move-failures" ] || { cat "$work/move-failures" "$work/migrate.log"; fail "$name: a migration failed"; }
-            [ "$(cat "$work/moves")" -ge "$moves" ] || fail "$name: only $(cat "$work/moves") migrations, $moves were wanted"
-            ;;
-        esac
-        echo "status $status" >>"$work/$name.$way.out"
-        for stream in out err; do sed -i -E "$filter" "$work/$name.$way.$stream"; done
-        [ $way = native ] && continue
+    local name=$1 wanted=$2 filter=$3 way=job rounds=0 patience=${PATIENCE:-900}; shift 3
+    rm -f "$work/move-failures"
+    : >"$work/moves"
+    same_run "$name" native "$@"
+    while [ "$(moves_made)" -lt "$wanted" ]; do
+        same_run "$name" $way "$@"
+        [ ! -s "$work/move-failures" ] || { cat "$work/move-failures" "$work/migrate.log"; fail "$name: a migration failed"; }
         for stream in out err; do
             cmp "$work/$name.native.$stream" "$work/$name.$way.$stream" ||
                 { diff "$work/$name.native.$stream" "$work/$name.$way.$stream" | head -n 20; fail "$name: $way, std$stream differs"; }
         done
+        way=moved
+        rounds=$((rounds + 1))
+        [ $rounds -le 20 ] || fail "$name: only $(moves_made) migrations in $rounds runs"
     done
-    note "$name: the same natively, as a job, and moved $(cat "$work/moves") times"
+    note "$name: the same natively, as a job, and moved $(moves_made) times in $((rounds - 1)) runs"
 }

@@ -35,6 +35,8 @@ static gboolean front_writable(int fd, GIOCondition condition, gpointer user)
         g_bytes_unref(g_queue_pop_head(&back->to_front));
     }
     g_clear_pointer(&back->pair_out, g_source_unref);
+    if (back->told)
+        back_leave(back);
     return G_SOURCE_REMOVE;
 }
 

@@ -244,7 +244,7 @@ static void on_closed(Rpc *rpc, gpointer user)
 
     g_clear_pointer(&back->rpc, rpc_unref);
     if (back->ending)
-        g_main_loop_quit(back->loop);
+        back_leave(back);
     else if (!back->created)
         back_fail(back, 1,
                   "the controller went away before the job was started: try again, or see its log");

@@ -48,6 +48,7 @@ typedef struct {
     gboolean halted;            /* the program was stopped because the front is (SIGSTOP) */
     int status;                 /* wait status to report; -1: not ended */
     gboolean ending;            /* deputy.end is under way */
+    gboolean told;              /* the controller knows of the end; what is left is to be told to the front */
 } Back;
 
 /* back.c */
@@ -55,6 +56,7 @@ typedef struct {
 void back_fail(Back *back, int status, const char *format, ...) G_GNUC_PRINTF(3, 4);
 /* The job is over: tells the controller, then the loop ends. */
 void back_end(Back *back, int status);
+void back_leave(Back *back);                /* the controller knows: ends the loop as soon as the front does too */
 void back_tell_end(Back *back);             /* deputy.end, on a new connection again */
 void back_set_state(Back *back, BackState state);
 void back_mark(Back *back, PairMark mark);

@@ -46,11 +46,16 @@ void back_set_state(Back *back, BackState state)
                    json_set_string(json_object(), "state", back_state_name(state)));
 }
 
+void back_leave(Back *back)
+{
+    back->told = TRUE;
+    if (back->to_front.length == 0)
+        g_main_loop_quit(back->loop);
+}
+
 static gboolean quit(gpointer user)
 {
-    Back *back = user;
-
-    g_main_loop_quit(back->loop);
+    back_leave(user);
     return G_SOURCE_REMOVE;
 }
 

@@ -89,10 +89,11 @@ static void fail(Front *front, int status, const char *sentence)
         say(front, sentence);
 }
 
+/* A back that is gone is noticed by take_packets, when all that it had said has been read. */
 static void to_guest(Front *front, const WireMessage *message)
 {
-    if (!pair_send_message(front->pair, message) && !front->exited && !front->done)
-        fail(front, LOST_STATUS, other_half_lost);
+    if (!pair_send_message(front->pair, message))
+        log_debug("the back does not listen any more: %s", g_strerror(errno));
 }
 
 static void send_size(Front *front)
@@ -367,6 +368,8 @@ static void take_packets(Front *front)
 
     for (int i = 0; i < 16 && !front->done; i++) {
         gssize size = recv(front->pair, packet, sizeof packet, MSG_DONTWAIT);
+        if (size < 0 && errno == ECONNRESET)
+            continue; /* it ended without having read everything of ours; what it said is still there */
         if (size < 0 && (errno == EAGAIN || errno == EINTR))
             return;
         if (size > 0) {
@@ -422,8 +425,7 @@ static void take_input(Front *front, gboolean hung_up)
     }
     note_keys(front, buffer, (gsize) size);
     wire_data_head(head, WIRE_INPUT, front->input_stream);
-    if (!pair_send(front->pair, head, sizeof head, buffer, (gsize) size))
-        fail(front, LOST_STATUS, other_half_lost);
+    pair_send(front->pair, head, sizeof head, buffer, (gsize) size);
 }
 
 /* Whether the keyboard is to be read, and (ret_again) whether that may change without notice. */

@@ -19,6 +19,6 @@ wait $one || exit 1
 wait $two || exit 1
 sqlite3 db 'pragma integrity_check; select count(*), sum(v) from t; select w, count(*), sum(v) from t group by w'
 SCRIPT
-same sqlite 3 '' sh writers.sh
+same sqlite 10 '' sh writers.sh
 grep -q '^20000|10010000$' "$work/sqlite.moved.out" || fail "the sum is wrong"
 echo "ok - sqlite"
