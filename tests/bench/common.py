@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""common.py - what the parts of the bench share: arrivals of a ticker, processes that are never left behind, rows"""
+import atexit
+import os
+import selectors
+import signal
+import statistics
+import subprocess
+import threading
+import time
+
+TOP = os.path.realpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), '../..'))
+BUILD = os.environ.get('SOJOURN_BUILD', os.path.join(TOP, 'build'))
+MIB = 1 << 20
+AFTER_S = 0.2  # ticks are looked at until so long after a migration
+
+
+class CannotMeasure(Exception):
+    """A sentence: why the bench cannot say anything."""
+
+
+def now_ms():
+    return time.monotonic_ns() / 1e6
+
+
+class Ticks:
+    """When something came from any of a few descriptors, all of which say something each millisecond."""
+
+    def __init__(self):
+        self.times = []
+        self.bytes_seen = 0
+        self.selector = selectors.DefaultSelector()
+        self.wake_read, self.wake_write = os.pipe()
+        self.selector.register(self.wake_read, selectors.EVENT_READ)
+        self.ended = False
+        self.thread = threading.Thread(target=self.listen, daemon=True)
+        self.thread.start()
+
+    def add(self, fd):
+        self.selector.register(fd, selectors.EVENT_READ)
+        os.write(self.wake_write, b'.')
+
+    def listen(self):
+        while not self.ended:
+            for key, _ in self.selector.select():
+                try:
+                    data = os.read(key.fd, 65536)
+                except OSError:
+                    data = b''
+                if key.fd == self.wake_read:
+                    continue
+                if data:
+                    self.times.append(now_ms())
+                else:
+                    self.selector.unregister(key.fd)
+
+    def end(self):
+        self.ended = True
+        os.write(self.wake_write, b'.')
+        self.thread.join(5)
+
+    def wait_for(self, count, seconds=60):
+        limit = time.monotonic() + seconds
+        while len(self.times) < count:
+            if time.monotonic() > limit:
+                raise CannotMeasure(f'only {len(self.times)} ticks came in {seconds} s')
+            time.sleep(0.02)
+
+    def longest_gap(self, begin, end):
+        """Of arrivals between two times; one before and one after are taken in."""
+        times = list(self.times)
+        inside = [t for t in times if begin <= t <= end]
+        before = [t for t in times if t < begin][-1:]
+        after = [t for t in times if t > end][:1]
+        around = before + inside + after
+        return max((b - a for a, b in zip(around, around[1:])), default=float('nan'))
+
+
+started = []
+
+
+def start(command, **options):
+    """A process of its own group, ended at exit if it still runs."""
+    options.setdefault('stdin', subprocess.DEVNULL)
+    process = subprocess.Popen(command, start_new_session=True, **options)
+    started.append(process)
+    return process
+
+
+def stop(process):
+    if process.poll() is None:
+        process.kill()
+    process.wait()
+    if process in started:
+        started.remove(process)
+
+
+def stop_all():
+    for process in list(started):
+        stop(process)
+
+
+atexit.register(stop_all)
+signal.signal(signal.SIGTERM, lambda number, frame: exit(1))
+
+
+def output_of(command, **options):
+    result = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=120, **options)
+    if result.returncode:
+        raise CannotMeasure(f'{" ".join(command[:6])}: {result.stderr.strip() or result.stdout.strip()}')
+    return result.stdout
+
+
+def wait_until(what, condition, seconds=20):
+    limit = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > limit:
+            raise CannotMeasure(f'{what}: not within {seconds} s')
+        time.sleep(0.005)
+
+
+class Figures:
+    """Samples by name, in the order in which the names first came."""
+
+    def __init__(self):
+        self.samples = {}
+
+    def add(self, name, value):
+        self.samples.setdefault(name, []).append(value)
+
+    def of(self, name):
+        values = self.samples.get(name)
+        return None if not values else (statistics.median(values), min(values), max(values))

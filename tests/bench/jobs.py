@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""jobs.py - sojourn itself, on the rig"""
+import json
+import os
+import subprocess
+import time
+
+from common import AFTER_S, BUILD, TOP, CannotMeasure, Ticks, now_ms, output_of, start, stop
+
+
+class Rig:
+    def __init__(self):
+        os.environ.setdefault('RIG', '9')
+        os.environ['SOJOURN_BUILD'] = BUILD
+        self.rig = os.path.join(TOP, 'scripts/rig')
+        self.ours = 'node2' not in output_of([self.rig, 'list'])
+        if self.ours:
+            output_of([self.rig, 'up', '2'])
+
+    def on(self, node, *words):
+        """A command line that runs words on a node."""
+        return [self.rig, 'on', node, *words]
+
+    def ask(self, *words):
+        return json.loads(output_of(self.on('node1', 'sojourn', *words, '--json')))
+
+    def down(self):
+        if self.ours:
+            subprocess.run([self.rig, 'down'], stdin=subprocess.DEVNULL, check=False)
+
+    def environment(self):
+        """PATH and the rest of a command on node1, so that what starts it is not part of a figure; and as whom."""
+        text = output_of(self.on('node1', 'env', '-0'))
+        return dict(line.split('=', 1) for line in text.split('\0') if '=' in line)
+
+
+def run_true(rig, environment):
+    """Milliseconds of `sojourn run true`, from its execve to its exit status."""
+    user = int(output_of(rig.on('node1', 'id', '-u'))) if os.geteuid() == 0 else None
+    begun = now_ms()
+    status = subprocess.run([os.path.join(BUILD, 'sojourn'), 'run', 'true'], env=environment, user=user,
+                            stdin=subprocess.DEVNULL, timeout=120)
+    if status.returncode:
+        raise CannotMeasure(f'sojourn run true ended with {status.returncode}')
+    return now_ms() - begun
+
+
+class Job:
+    def __init__(self, rig, ticker, mib):
+        self.rig, self.name, self.there = rig, f'bench{os.getpid()}-{mib}', False
+        self.process = start(rig.on('node1', 'sojourn', 'run', '--home', '--name', self.name, '--', ticker, str(mib)),
+                             stdout=subprocess.PIPE)
+        self.ticks = Ticks()
+        self.ticks.add(self.process.stdout.fileno())
+        self.ticks.wait_for(500)
+
+    def quiet_gap(self, seconds=1.0):
+        """The longest gap while nothing happens: what the machine itself does to a ticker."""
+        begun = now_ms()
+        time.sleep(seconds)
+        return self.ticks.longest_gap(begun, now_ms())
+
+    def migrate(self):
+        to = 'node1' if self.there else 'node2'
+        begun = now_ms()
+        output_of(self.rig.on('node1', 'sojourn', 'migrate', self.name, to))
+        ended = now_ms()
+        self.there = not self.there
+        time.sleep(AFTER_S)
+        last = self.rig.ask('show', self.name)['last_migration']
+        return {'total': ended - begun, 'freeze': last['downtime_ms'], 'bytes': last['bytes'],
+                'gap': self.ticks.longest_gap(begun, ended + AFTER_S * 1e3)}
+
+    def end(self):
+        subprocess.run(self.rig.on('node1', 'sojourn', 'kill', '-9', self.name), stdin=subprocess.DEVNULL,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False, timeout=60)
+        self.ticks.end()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            stop(self.process)
