@@ -260,6 +260,11 @@ gboolean deputies_called(Node *node, Rpc *rpc, RpcCall *call, const char *method
         deputy_register(node, rpc, call, params);
     } else if (g_str_equal(method, "deputy.end")) {
         deputy_end(node, rpc, call, params);
+    } else if (g_str_equal(method, "deputy.relink")) {
+        job = job_of(node, rpc);
+        if (job)
+            hosted_link_again(node, job->id);
+        rpc_reply(call, NULL);
     } else if (g_str_equal(method, "deputy.state")) {
         job = job_of(node, rpc);
         if (job)

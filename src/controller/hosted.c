@@ -295,6 +295,16 @@ void hosted_link(Hosted *hosted)
     cluster_dial(hosted->owner->cluster, hosted->home, preamble, 5000, hosted_dialled, ticket_new(hosted));
 }
 
+void hosted_link_again(Node *node, const char *id)
+{
+    Hosted *hosted = hosted_find(node, id);
+
+    if (!hosted || !hosted->given)
+        return;
+    hosted->given = FALSE;
+    hosted_link_later(hosted);
+}
+
 void hosted_unlink(Hosted *hosted)
 {
     hosted->wanted = FALSE;

@@ -56,6 +56,10 @@ void hosted_remove(Node *node, const char *id);
 void hosted_link(Hosted *hosted);
 void hosted_unlink(Hosted *hosted);
 
+/* The deputy has lost, or given up, the channel that it was given: it gets it again, if the guest is here and its link is
+ * wanted. */
+void hosted_link_again(Node *node, const char *id);
+
 /* Not sure whose it is: asks home and does what verdict_host says. */
 void hosted_doubt(Hosted *hosted);
 

@@ -18,6 +18,8 @@
 #include <unistd.h>
 
 #define LOOK_MS 500         /* whether the front was stopped by SIGSTOP */
+#define PATIENCE_FIRST_S 4  /* with a guest that does not answer HELLO; twice as long each time */
+#define PATIENCE_LONGEST_S 30
 #define FLUSH_MS 3000       /* for the guest to bring home what --cache writeback holds */
 
 /* To the front */
@@ -266,6 +268,9 @@ static void on_established(void *user, uint64_t epoch)
     Back *back = user;
 
     back_mark(back, PAIR_ESTABLISHED);
+    if (back->patience)
+        g_source_remove(back->patience);
+    back->patience = back->patience_s = 0;
     if (back->clocked_epoch != epoch)
         send_clock(back);
     back->clocked_epoch = epoch;
@@ -353,9 +358,39 @@ void back_front_watch(Back *back)
 
 /* Set-up */
 
+/* A guest elsewhere is linked again by its host; for one at home the controller must be told. */
+static void ask_for_link(Back *back)
+{
+    if (back->rpc && !back->ending)
+        rpc_notify(back->rpc, "deputy.relink", NULL);
+}
+
 static void port_closed(Port *port, gpointer user)
 {
     log_debug("the connection to the guest ended");
+    ask_for_link(user);
+}
+
+static gboolean out_of_patience(gpointer user)
+{
+    Back *back = user;
+
+    back->patience = 0;
+    if (!port_is_open(back->port))
+        return G_SOURCE_REMOVE;
+    log_debug("the guest does not answer on this connection: another is tried");
+    port_close(back->port);
+    ask_for_link(back);
+    return G_SOURCE_REMOVE;
+}
+
+void back_connect_link(Back *back, int fd, guint64 epoch)
+{
+    port_open(back->port, fd, epoch);
+    if (back->patience)
+        g_source_remove(back->patience);
+    back->patience_s = CLAMP(back->patience_s * 2, PATIENCE_FIRST_S, PATIENCE_LONGEST_S);
+    back->patience = g_timeout_add_seconds(back->patience_s, out_of_patience, back);
 }
 
 static FilesCache cache_mode(const char *word)

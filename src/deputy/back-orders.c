@@ -67,7 +67,7 @@ static void place(Back *back, guint64 epoch, const char *node)
 static void open_link(Back *back, int fd, guint64 epoch)
 {
     back_mark(back, PAIR_LINKED);
-    port_open(back->port, fd, epoch);
+    back_connect_link(back, fd, epoch);
 }
 
 static void order_link(Back *back, RpcCall *call, Json *params, int fd)
@@ -129,7 +129,7 @@ static void order_commit(Back *back, RpcCall *call, Json *params, int fd)
         back->migrations++;
     }
     if (fd >= 0 && !port_is_open(back->port))
-        port_open(back->port, fd, epoch);
+        back_connect_link(back, fd, epoch);
     else if (fd >= 0)
         close(fd);
     rpc_reply(call, NULL);

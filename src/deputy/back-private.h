@@ -37,6 +37,8 @@ typedef struct {
     Files *files;
     Replies *replies;
     guint64 clocked_epoch;      /* the one that CLOCK was sent to */
+    guint patience;             /* timer: the link is open and HELLO not yet answered */
+    guint patience_s;           /* of that timer; 0: the last HELLO was answered */
     GQueue to_guest[LINK_CHANNELS];  /* of GBytes: wait for credit */
 
     /* front */
@@ -64,6 +66,11 @@ void back_mark(Back *back, PairMark mark);
 /* back-link.c */
 /* Link, port, files; starts the files' threads. */
 gboolean back_link_open(Back *back, GError **error);
+
+/* The link goes over fd (taken over) from now on. A connection on which the guest does not answer HELLO in time is given up and
+ * another one asked for: QEMU forgets to unblock a port whose connection broke while the guest was stopped, and remembers
+ * when the next one breaks. */
+void back_connect_link(Back *back, int fd, guint64 epoch);
 void back_front_watch(Back *back);
 void back_to_front(Back *back, const void *head, gsize head_size, const void *data, gsize size);
 void back_to_guest(Back *back, LinkChannel channel, const void *bytes, gsize size);
