@@ -102,22 +102,27 @@ void mounts_prepare(void)
     umask(before);
 }
 
-static void set_bdi(const char *device, const char *setting, const char *value)
+static int open_bdi(const char *device, const char *setting)
 {
     char path[300];
-    int fd;
 
     snprintf(path, sizeof path, "/sys/class/bdi/%s/%s", device, setting);
-    fd = open(path, O_WRONLY | O_CLOEXEC);
+    return open(path, O_WRONLY | O_CLOEXEC);
+}
+
+static void set_and_close(int fd, const char *value)
+{
     if (fd < 0 || write(fd, value, strlen(value)) < 0)
-        say("%s: %s", path, strerror(errno));
+        say("the home's files could not be tuned: %s", strerror(errno));
     if (fd >= 0)
         close(fd);
 }
 
-/* Linux lets a FUSE file system have one percent of what may be dirty, lest a server that hangs fill the machine. Here the
- * machine is the job's own, and its files are all there is to write. It also reads 128 KiB ahead at most, too little for a
- * file that lies a network away. */
+/* Of the home's root, open from before its tree takes the place of /sys. */
+static int read_ahead = -1;
+
+/* Lets all memory become dirty: by default a FUSE file system may have one percent of what may be dirty, lest a server
+ * that hangs fill the machine. Here the machine is the job's own, and its files are all there is to write. */
 static void tune_files(void)
 {
     DIR *folder = opendir("/sys/class/bdi");
@@ -126,11 +131,22 @@ static void tune_files(void)
     while (folder && (entry = readdir(folder))) {
         if (entry->d_name[0] == '.')
             continue;
-        set_bdi(entry->d_name, "max_ratio", "100");
-        set_bdi(entry->d_name, "read_ahead_kb", READ_AHEAD_KB);
+        set_and_close(open_bdi(entry->d_name, "max_ratio"), "100");
+        if (read_ahead < 0)
+            read_ahead = open_bdi(entry->d_name, "read_ahead_kb");
     }
     if (folder)
         closedir(folder);
+}
+
+/* 128 KiB, Linux's own, is too little for a file that lies a network away. But Linux reads as much around each page of a
+ * library that a program that starts happens to touch: two megabytes for "true", which take time and then travel. */
+void mounts_read_far(void)
+{
+    if (read_ahead < 0)
+        return;
+    set_and_close(read_ahead, READ_AHEAD_KB);
+    read_ahead = -1;
 }
 
 static int mount_home(int fuse, uint32_t root_dev, bool read_only)

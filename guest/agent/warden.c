@@ -38,6 +38,7 @@
 #include <unistd.h>
 
 #define GRACE_MS 2000
+#define SETTLE_MS 500       /* a program that has run so long has its libraries */
 #define CHILDREN "self/task/1/children"
 
 typedef enum {
@@ -57,6 +58,7 @@ typedef struct {
     pid_t program, group;       /* while RUNNING */
     bool ending;                /* all were told to end */
     uint64_t kill_ms;           /* when who did not is killed; 0: never */
+    uint64_t settled_ms;        /* when its files are read further ahead; 0: not yet, or done */
     WireMessage exited;
 } Job;
 
@@ -272,6 +274,7 @@ static void report_take(Job *job, const Report *report)
         job->group = report->group;
         break;
     case REPORT_STARTED:
+        job->settled_ms = now_ms() + SETTLE_MS;
         tell(job, &(WireMessage) { .type = WIRE_STARTED, .pid = report->value });
         break;
     case REPORT_FAILED:
@@ -414,15 +417,21 @@ static void job_check(Job *job)
         job_end(job, GRACE_MS);
     if (job->kill_ms && now_ms() >= job->kill_ms)
         job_kill(job);
+    if (job->settled_ms && now_ms() >= job->settled_ms) {
+        job->settled_ms = 0;
+        mounts_read_far();
+    }
 }
 
 static int timeout(const Job *job)
 {
-    uint64_t now = now_ms();
+    uint64_t now = now_ms(), next = job->kill_ms;
 
-    if (!job->kill_ms)
+    if (job->settled_ms && (!next || job->settled_ms < next))
+        next = job->settled_ms;
+    if (!next)
         return -1;
-    return job->kill_ms > now ? (int)(job->kill_ms - now) : 0;
+    return next > now ? (int)(next - now) : 0;
 }
 
 static void warden_run(Job *job) __attribute__((noreturn));
