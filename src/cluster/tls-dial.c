@@ -174,6 +174,8 @@ static gpointer dial_thread(gpointer data)
         dial_return(task, -1, NULL, error);
         return NULL;
     }
+    tls_tune_plain(pair[0], dial->purpose);
+    tls_tune_plain(pair[1], dial->purpose);
     dial_return(task, pair[0], tls_connection_peer(connection), NULL);
     g_clear_object(&task);
     tls_connection_pump(connection, pair[1], tls_entry_counter(entry));

@@ -29,3 +29,6 @@ void tls_tune_for_purpose(int fd, const char *purpose);
 
 /* Both ends of a local connection; FALSE when there are no descriptors left. */
 gboolean tls_plain_pair(int pair[2], GError **error);
+
+/* Gives one of the two the buffers that suit the connection's purpose. */
+void tls_tune_plain(int fd, const char *purpose);

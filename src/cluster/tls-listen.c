@@ -218,9 +218,10 @@ static void serve(TlsAccept *accept, TlsConnection *connection, int socket, cons
         write_refusal(connection, !entry ? "too many connections of this node"
                                   : accept->refusal ? accept->refusal
                                                     : "this node is too busy", deadline);
-    else if (tls_connection_write_line(connection, "{}", deadline, NULL))
+    else if (tls_connection_write_line(connection, "{}", deadline, NULL)) {
+        tls_tune_plain(accept->plain, purpose);
         tls_connection_pump(connection, accept->plain, tls_entry_counter(entry));
-    else
+    } else
         close(accept->plain);
     if (entry)
         tls_identity_leave(identity, entry);

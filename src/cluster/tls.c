@@ -37,27 +37,54 @@ void tls_tune(int fd)
     setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count);
 }
 
+/* What may be under way between the sender of a guest's memory and who takes it. The guest is stopped when all of its
+ * memory has been *sent*; so it stands still until what lies in buffers has been taken, and Linux, left alone, makes
+ * them as large as most of a small guest. A network with a round trip above NEAR_US needs them: it is left alone. */
+enum { STREAM_BUFFER = 128 * 1024, NEAR_US = 1000 };
+
+static gboolean is_stream(const char *purpose)
+{
+    return g_str_equal(purpose, "migration");
+}
+
+static void set_buffers(int fd, int size)
+{
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+}
+
+static gboolean is_near(int fd)
+{
+    struct tcp_info info;
+    socklen_t length = sizeof info;
+
+    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0 && info.tcpi_rtt <= NEAR_US;
+}
+
 void tls_tune_for_purpose(int fd, const char *purpose)
 {
     gboolean bulk = !g_str_equal(purpose, "call") && !g_str_equal(purpose, "link");
     unsigned int dead = bulk ? DEAD_BULK_MS : DEAD_MS;
 
     setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead, sizeof dead);
+    if (is_stream(purpose) && is_near(fd))
+        set_buffers(fd, STREAM_BUFFER);
+}
+
+void tls_tune_plain(int fd, const char *purpose)
+{
+    set_buffers(fd, is_stream(purpose) ? STREAM_BUFFER : PLAIN_BUFFER);
 }
 
 gboolean tls_plain_pair(int pair[2], GError **error)
 {
-    static const int size = PLAIN_BUFFER;
-
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
         g_set_error(error, SJ_ERROR, SJ_ERROR_FAILED, "cannot make a socket pair: %s",
                     g_strerror(errno));
         return FALSE;
     }
-    for (int i = 0; i < 2; i++) {
-        setsockopt(pair[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
-        setsockopt(pair[i], SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
-    }
+    set_buffers(pair[0], PLAIN_BUFFER);
+    set_buffers(pair[1], PLAIN_BUFFER);
     return TRUE;
 }
 

@@ -4,11 +4,10 @@
 The guest is the job's: kernel, machine, processor, memory, devices. Its only process is ticker.c."""
 import json
 import os
-import socket
 import subprocess
 import time
 
-from common import AFTER_S, CannotMeasure, Ticks, now_ms, start, stop, wait_until
+from common import AFTER_S, CannotMeasure, Ticks, connect, now_ms, start, stop
 
 QEMU = 'qemu-system-x86_64'
 
@@ -73,18 +72,12 @@ class Qemu:
         if incoming:
             command += ['-incoming', f'unix:{self.stream}']
         self.process = start(command, stderr=subprocess.DEVNULL)
-        self.channel = self.connect(base + '.ch')
-        self.monitor = self.connect(base + '.qmp')
+        self.channel = connect(base + '.ch')
+        self.monitor = connect(base + '.qmp')
+        self.monitor.settimeout(60)
         self.lines = self.monitor.makefile('r')
         self.events = {}
         self.command('qmp_capabilities')
-
-    def connect(self, path):
-        wait_until(f'QEMU listens at {path}', lambda: os.path.exists(path))
-        connection = socket.socket(socket.AF_UNIX)
-        connection.settimeout(60)
-        connection.connect(path)
-        return connection
 
     def take(self):
         line = self.lines.readline()

@@ -4,6 +4,7 @@ import atexit
 import os
 import selectors
 import signal
+import socket
 import statistics
 import subprocess
 import threading
@@ -117,6 +118,21 @@ def wait_until(what, condition, seconds=20):
         if time.monotonic() > limit:
             raise CannotMeasure(f'{what}: not within {seconds} s')
         time.sleep(0.005)
+
+
+def connect(path, seconds=20):
+    """A connection to a UNIX socket, as soon as somebody listens there."""
+    limit = time.monotonic() + seconds
+    while True:
+        connection = socket.socket(socket.AF_UNIX)
+        try:
+            connection.connect(path)
+            return connection
+        except (FileNotFoundError, ConnectionRefusedError):
+            connection.close()
+            if time.monotonic() > limit:
+                raise CannotMeasure(f'nobody listens at {path}') from None
+            time.sleep(0.001)
 
 
 class Figures:

@@ -6,11 +6,10 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import uuid
 
-from common import BUILD, CannotMeasure, Ticks, output_of, start, wait_until
+from common import BUILD, CannotMeasure, Ticks, connect, output_of, start, wait_until
 
 LINE = re.compile(r'migrated total_ms=(\d+) downtime_ms=(-?\d+) bytes=(\d+) state=ended')
 
@@ -61,8 +60,7 @@ class Guest:
         self.ticks.wait_for(300)
 
     def listen(self):
-        channel = socket.socket(socket.AF_UNIX)
-        channel.connect(os.path.join(self.nodes[0].run, f'ch/{self.id[:8]}.{self.epoch}'))
+        channel = connect(os.path.join(self.nodes[0].run, f'ch/{self.id[:8]}.{self.epoch}'))
         self.channels.append(channel)
         self.ticks.add(channel.fileno())
 
