@@ -28,7 +28,9 @@ Json *json_array(void)
 
 Json *json_string(const char *text)
 {
-    return text ? json_object_new_string(text) : NULL;
+    g_autofree char *valid = text && !g_utf8_validate(text, -1, NULL) ? g_utf8_make_valid(text, -1) : NULL;
+
+    return text ? json_object_new_string(valid ? valid : text) : NULL;
 }
 
 Json *json_int(gint64 value)

@@ -9,7 +9,7 @@ typedef struct Json Json;
 /* Constructors return a new reference; a setter takes over the reference of its child. */
 Json *json_object(void);
 Json *json_array(void);
-Json *json_string(const char *text);   /* NULL gives JSON null */
+Json *json_string(const char *text);   /* NULL gives JSON null; bytes that are no UTF-8 are replaced */
 Json *json_int(gint64 value);
 Json *json_bool(gboolean value);
 Json *json_double(double value);
