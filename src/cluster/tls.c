@@ -37,9 +37,10 @@ void tls_tune(int fd)
     setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count);
 }
 
-/* What may be under way between the sender of a guest's memory and who takes it. The guest is stopped when all of its
- * memory has been *sent*; so it stands still until what lies in buffers has been taken, and Linux, left alone, makes
- * them as large as most of a small guest. A network with a round trip above NEAR_US needs them: it is left alone. */
+/* What may be under way between the sender of a guest's memory and who takes it. The guest is
+ * stopped when all of its memory has been *sent*; so it stands still until what lies in buffers has
+ * been taken, and Linux, left alone, makes them as large as most of a small guest. A network with a
+ * round trip above NEAR_US needs them: it is left alone. */
 enum { STREAM_BUFFER = 128 * 1024, NEAR_US = 1000 };
 
 static gboolean is_stream(const char *purpose)
