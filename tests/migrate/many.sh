@@ -1,9 +1,9 @@
 #!/bin/bash
 # many - migrations in a row of a job that checks its memory, writes numbered lines and reads a file: nothing lost
 #
-# MOVES (default 60) migrations; the long form, MOVES=200, is `make check-migrate-long`.
+# MOVES (default 40) migrations; MOVES=200 is the long form.
 . "$(dirname "$0")/../lib.sh"
-moves=${MOVES:-60}
+moves=${MOVES:-40}
 rig_up 3
 cp "$build/steady" "$work/" && chmod 755 "$work/steady"
 head -c 300000 /dev/urandom >"$work/input" && chmod 644 "$work/input"
