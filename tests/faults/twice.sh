@@ -8,18 +8,18 @@ pair=$job
 for round in 1 2 3; do
     others="node2 node3"
     [ $round = 1 ] || others="node1 $([ "$(job_field node1 pair node)" = node2 ] && echo node3 || echo node2)"
-    pids=() names=()
-    for node in $others; do
-        on node1 sojourn migrate pair "$node" >"$work/to-$node.log" 2>&1 & pids+=($!) names+=("$node")
-    done
+    # from one shell: two that are started apart could come one after the other
+    on node1 sh -c 'sojourn migrate pair "$1" >"to-$1.log" 2>&1 & one=$!
+        sojourn migrate pair "$2" >"to-$2.log" 2>&1 & two=$!
+        wait $one; echo $? >"to-$1.status"; wait $two; echo $? >"to-$2.status"' sh $others
     won=
-    for i in 0 1; do
-        if wait "${pids[i]}"; then
-            [ -z "$won" ] || fail "both orders say that they moved the job, to $won and ${names[i]}"
-            won=${names[i]}
+    for node in $others; do
+        if [ "$(cat "$work/to-$node.status")" = 0 ]; then
+            [ -z "$won" ] || { cat "$work"/to-*.log; on node1 sojourn show pair; fail "both orders say that they moved the job, to $won and $node"; }
+            won=$node
         else
-            grep -qE "being migrated|under way" "$work/to-${names[i]}.log" ||
-                { cat "$work/to-${names[i]}.log"; fail "the loser is not told that a migration is under way"; }
+            grep -qE "being migrated|under way" "$work/to-$node.log" ||
+                { cat "$work/to-$node.log"; fail "the loser is not told that a migration is under way"; }
         fi
     done
     [ -n "$won" ] || { cat "$work"/to-*.log; fail "neither order moved the job"; }
