@@ -22,6 +22,7 @@ struct Port {
     gpointer tag;
     int fd;
     gboolean full;          /* the connection took less than there was */
+    gboolean polled;        /* full, as the poll knows it */
     guint8 *buffer;
 };
 
@@ -95,7 +96,10 @@ static gboolean prepare(GSource *source, int *timeout)
     if (port->fd < 0)
         return FALSE;
     *timeout = link_timeout(port->link, now_ms());
-    g_source_modify_unix_fd(source, port->tag, G_IO_IN | (port->full ? G_IO_OUT : 0));
+    if (port->polled != port->full) { /* each change wakes the loop again: not without need */
+        port->polled = port->full;
+        g_source_modify_unix_fd(source, port->tag, G_IO_IN | (port->full ? G_IO_OUT : 0));
+    }
     return *timeout == 0 || (!port->full && link_wants_output(port->link));
 }
 
@@ -156,6 +160,7 @@ void port_open(Port *port, int fd, guint64 epoch)
     fcntl(fd, F_SETFD, FD_CLOEXEC);
     port->fd = fd;
     port->tag = g_source_add_unix_fd(port->source, fd, G_IO_IN);
+    port->polled = FALSE;
     link_attach(port->link, epoch);
     port_flush(port);
 }
