@@ -81,14 +81,14 @@ static void check_job(Json *reasons, Node *node, Job *job, const char *to)
     gboolean home = g_str_equal(to, node_name(node));
     Json *only = json_get(job->description, "only");
 
-    if (job->locked && !home)
+    if (job->locked && job->created && !home)
         reason(reasons, "locked", "sojourn unlock it", "the job is locked to %s", job->node);
     if (job->uid == 0 && !home && !json_get_bool(job->description, "trust_nodes", FALSE))
         reason(reasons, "root", "start it with --trust-nodes if every node may do as root at home",
                "the job is root's, and a node that hosts it could do at home what root can do");
     if (job->migration)
         reason(reasons, "busy", "wait until that is over", "the job is being migrated already");
-    if (g_str_equal(job->state, "starting"))
+    if (job->created && g_str_equal(job->state, "starting"))
         reason(reasons, "starting", "wait until it runs", "the job is still being started");
     if (json_length(only) && !home && !listed(only, to))
         reason(reasons, "only", "start it without --only", "%s is not among the nodes given with --only", to);
