@@ -182,6 +182,10 @@ static void test_json(void)
     g_assert_null(json_parse("{\"a\":1}\0", 8, NULL));
     g_assert_null(json_parse("{\"a\":\"\xff\"}", -1, NULL));
     g_assert_null(json_parse("{\"a\":1,}", -1, NULL));
+
+    g_autoptr(Json) bytes = json_string("a\xff" "b");
+    g_autofree char *shown = json_print(bytes);
+    g_assert_true(g_utf8_validate(shown, -1, NULL));
 }
 
 int main(int argc, char **argv)
