@@ -65,7 +65,7 @@ class Qemu:
         command = machine(image, spec, touch) + [
             '-device', 'virtio-serial-device,max_ports=2',
             '-chardev', f'socket,id=c0,path={base}.ch,server=on,wait=off',
-            '-device', 'virtserialport,nr=1,chardev=c0,name=bench',
+            '-device', 'virtserialport,id=p0,nr=1,chardev=c0,name=sojourn.link',
             '-device', 'virtio-balloon-device,free-page-reporting=on',
             '-object', 'rng-random,id=r0,filename=/dev/urandom', '-device', 'virtio-rng-device,rng=r0',
             '-qmp', f'unix:{base}.qmp,server=on,wait=off']
