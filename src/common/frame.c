@@ -106,8 +106,8 @@ void frame_encode_hello(FrameType type, const Hello *hello, uint8_t bytes[FRAME_
     put64(p + 72, hello->chain_tx);
     for (int i = 0; i < FRAME_CHANNELS; i++)
         put64(p + 80 + 8 * i, hello->consumed[i]);
-    put32(p + 112, hello->status);
-    put32(p + 116, 0);
+    put32(p + 80 + 8 * FRAME_CHANNELS, hello->status);
+    put32(p + 84 + 8 * FRAME_CHANNELS, 0);
     frame.sum = payload_sum(p, FRAME_HELLO_PAYLOAD);
     frame_encode(&frame, bytes);
 }
@@ -131,7 +131,7 @@ int frame_decode_hello(const uint8_t bytes[FRAME_HELLO_SIZE], FrameType type, He
     ret_hello->chain_tx = get64(p + 72);
     for (int i = 0; i < FRAME_CHANNELS; i++)
         ret_hello->consumed[i] = get64(p + 80 + 8 * i);
-    ret_hello->status = get32(p + 112);
+    ret_hello->status = get32(p + 80 + 8 * FRAME_CHANNELS);
     *ret_version = frame.version;
     return 0;
 }

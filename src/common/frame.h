@@ -6,13 +6,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define FRAME_VERSION 1
+#define FRAME_VERSION 2
 #define FRAME_MAGIC 0x4b4c4a53u   /* "SJLK" */
 #define FRAME_HEADER 48           /* bytes */
 /* bytes of header and payload: one write to a virtio-serial port */
 #define FRAME_MAX 32768
 #define FRAME_PAYLOAD_MAX (FRAME_MAX - FRAME_HEADER)
-#define FRAME_CHANNELS 4
+#define FRAME_CHANNELS 5
 
 typedef enum {
     FRAME_DATA = 1,    /* a fragment of a message; the only numbered frames */
@@ -23,7 +23,7 @@ typedef enum {
 } FrameType;
 
 #define FRAME_ACK_PAYLOAD (8 * FRAME_CHANNELS)
-#define FRAME_HELLO_PAYLOAD 120
+#define FRAME_HELLO_PAYLOAD (88 + 8 * FRAME_CHANNELS)
 #define FRAME_HELLO_SIZE (FRAME_HEADER + FRAME_HELLO_PAYLOAD)
 
 typedef struct {

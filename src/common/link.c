@@ -42,6 +42,7 @@
 const uint32_t link_windows[LINK_CHANNELS] = {
     [LINK_CONTROL] = LINK_MESSAGE_MAX,
     [LINK_FILES] = 1u << 20,
+    [LINK_SOCKETS] = 2u << 20,
     [LINK_STREAM] = 256u << 10,
     [LINK_BULK] = 8u << 20,
 };

@@ -19,6 +19,7 @@ typedef enum { LINK_HOME, LINK_GUEST } LinkRole;
 typedef enum {
     LINK_CONTROL,   /* wire.h messages */
     LINK_FILES,     /* FUSE requests and replies of at most LINK_SMALL bytes */
+    LINK_SOCKETS,   /* records of the guest's sockets that live at home */
     LINK_STREAM,    /* wire.h messages that carry stdin, stdout, stderr or the terminal */
     LINK_BULK,      /* longer FUSE requests and replies, the START message */
     LINK_CHANNELS
