@@ -3,6 +3,7 @@ noinst_LIBRARIES += libcommon.a
 WIRE_SOURCES = \
 	src/common/checksum.c src/common/checksum.h \
 	src/common/frame.c src/common/frame.h \
+	src/common/home-sockets.h \
 	src/common/link-private.h \
 	src/common/link-receive.c \
 	src/common/link-send.c \

@@ -75,7 +75,8 @@ typedef enum {
 typedef enum {
     WIRE_LINGER = 1 << 0,       /* the job ends with its last process, not with the program */
     WIRE_READ_ONLY = 1 << 1,    /* mount the home's files read-only */
-    WIRE_FLAGS = WIRE_LINGER | WIRE_READ_ONLY
+    WIRE_SOCKETS = 1 << 2,      /* sockets live at home */
+    WIRE_FLAGS = WIRE_LINGER | WIRE_READ_ONLY | WIRE_SOCKETS
 } WireFlags;
 
 /* A vector of strings; items[count] is NULL, so that it can be handed to execve. */
