@@ -48,8 +48,8 @@ enum home_sockets_type {
 
 	/* of home */
 	HOME_SOCKETS_ANSWER = 32,	/* request, error; the result */
-	HOME_SOCKETS_CONNECTED,		/* error; names */
-	HOME_SOCKETS_ACCEPTED,		/* socket: the listening one, value: the new one; names */
+	HOME_SOCKETS_CONNECTED,		/* request: CONNECT's; error; names */
+	HOME_SOCKETS_ACCEPTED,		/* socket: the listening one, value: the new one, more: its other end in the guest; names */
 	HOME_SOCKETS_END,		/* the peer sends no more */
 	HOME_SOCKETS_ERROR,		/* error: of a stream its end, of datagrams for whoever asks next */
 
