@@ -59,3 +59,8 @@ FUZZ_TARGETS += fuzz-conf
 fuzz_conf_SOURCES = tests/fuzz/fuzz-conf.c $(FUZZ_DRIVER)
 fuzz_conf_LDFLAGS = $(FUZZ_LINK)
 fuzz_conf_LDADD = $(COMMON_LIBS)
+
+FUZZ_TARGETS += fuzz-vector
+fuzz_vector_SOURCES = tests/fuzz/fuzz-vector.c $(FUZZ_DRIVER)
+fuzz_vector_LDFLAGS = $(FUZZ_LINK)
+fuzz_vector_LDADD = $(BALANCE_LIBS)

@@ -22,6 +22,14 @@ UNIT_TESTS += test-verdict
 test_verdict_SOURCES = tests/unit/test-verdict.c src/controller/verdict.c src/controller/verdict.h
 test_verdict_LDADD = $(GLIB_LIBS)
 
+UNIT_TESTS += test-balance
+test_balance_SOURCES = tests/unit/test-balance.c
+test_balance_LDADD = $(BALANCE_LIBS)
+
+UNIT_TESTS += test-vector
+test_vector_SOURCES = tests/unit/test-vector.c
+test_vector_LDADD = $(BALANCE_LIBS)
+
 UNIT_TESTS += test-wire
 test_wire_SOURCES = tests/unit/test-wire.c
 test_wire_LDADD = $(UNIT_LDADD)

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* exodus.c - in which order jobs leave a node that is to be empty in time (see exodus.h) */
+#include "exodus.h"
+
+#include <stdlib.h>
+
+#define SMALL_BYTES (128 << 20)   /* the move of a small guest tells of the base, that of a large one of the rate */
+#define FOLLOW 0.3
+
+static int compare(const void *a, const void *b)
+{
+    const ExodusJob *first = *(ExodusJob *const *)a, *second = *(ExodusJob *const *)b;
+
+    if (first->stuck != second->stuck)
+        return first->stuck ? 1 : -1;
+    if (first->seconds != second->seconds)
+        return first->seconds > second->seconds ? 1 : -1;
+    return (first > second) - (first < second);
+}
+
+guint exodus_plan(ExodusJob *jobs, guint n_jobs, guint slots, double deadline_s)
+{
+    g_autofree ExodusJob **sorted = g_new(ExodusJob *, n_jobs);
+    g_autofree double *free_s = NULL;
+    guint in_time = 0;
+
+    slots = MAX(slots, 1);
+    free_s = g_new0(double, slots);
+    for (guint i = 0; i < n_jobs; i++)
+        sorted[i] = &jobs[i];
+    qsort(sorted, n_jobs, sizeof *sorted, compare);
+    for (guint i = 0; i < n_jobs; i++) {
+        ExodusJob *job = sorted[i];
+        guint slot = 0;
+
+        job->order = i;
+        job->done_s = G_MAXDOUBLE;
+        job->late = job->stuck;
+        if (job->stuck)
+            continue;
+        for (guint k = 1; k < slots; k++)
+            if (free_s[k] < free_s[slot])
+                slot = k;
+        job->done_s = free_s[slot] + job->seconds;
+        job->late = deadline_s > 0 && job->done_s > deadline_s;
+        if (job->late)
+            continue; /* it is not begun, so the slot stays free for one that is shorter: there is none */
+        free_s[slot] = job->done_s;
+        in_time++;
+    }
+    return in_time;
+}
+
+void exodus_learn(ExodusPace *pace, guint64 bytes, double seconds)
+{
+    if (bytes <= SMALL_BYTES)
+        pace->base_s += FOLLOW * (CLAMP(seconds - bytes / pace->bytes_per_s, 0.05, 60) - pace->base_s);
+    else if (seconds > pace->base_s + 0.05)
+        pace->bytes_per_s += FOLLOW * (CLAMP(bytes / (seconds - pace->base_s), 1e5, 1e11) - pace->bytes_per_s);
+    else
+        pace->base_s += FOLLOW * (seconds - pace->base_s);
+}
+
+double exodus_predict(const ExodusPace *pace, guint64 bytes)
+{
+    return pace->base_s + bytes / pace->bytes_per_s;
+}

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* arrivals.c - who comes when, and how fast it could be done at best (see arrivals.h) */
+#include "arrivals.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#define MIB (1ull << 20)
+
+static double normal(GRand *rand)
+{
+    return sqrt(-2 * log(1 - g_rand_double(rand))) * cos(2 * G_PI * g_rand_double(rand));
+}
+
+static double exponential(GRand *rand, double mean)
+{
+    return -mean * log(1 - g_rand_double(rand));
+}
+
+/* Nodes as they gather over the years. */
+static void make_nodes(Plan *plan, gboolean equal, GRand *rand)
+{
+    static const double cpus[] = {1, 1, 2, 2, 2, 4}, speeds[] = {0.6, 0.8, 1, 1, 1.2, 1.5};
+
+    for (guint i = 0; i < plan->n_nodes; i++) {
+        NodePlan *node = &plan->nodes[i];
+
+        node->cpus = equal ? 2 : cpus[g_rand_int_range(rand, 0, G_N_ELEMENTS(cpus))];
+        node->speed = equal ? 1 : speeds[g_rand_int_range(rand, 0, G_N_ELEMENTS(speeds))];
+        node->memory = node->cpus * (equal ? 4096 : g_rand_int_range(rand, 2, 5) * 1024) * MIB;
+        plan->capacity += node->cpus * node->speed;
+    }
+}
+
+/* Rank k of n with probability ~ 1/k. */
+static guint zipf(GRand *rand, guint n)
+{
+    guint rank = exp(g_rand_double(rand) * log(n + 1));
+
+    return MIN(rank, n) - 1;
+}
+
+static double lognormal(GRand *rand, double median, double sigma)
+{
+    return CLAMP(exp(log(median) + sigma * normal(rand)), median / 20, median * 5);
+}
+
+static double unix_length(GRand *rand)
+{
+    return MIN(1 / (1 - g_rand_double(rand)), 1800) * 5;
+}
+
+static void make_body(JobPlan *job, GRand *rand, double length)
+{
+    job->wants = g_rand_double(rand) < 0.9 ? 1 : g_rand_double_range(rand, 0.1, 0.6);
+    job->work = length * job->wants;
+    job->bytes = CLAMP(exp(log(48) + 0.8 * normal(rand)), 16, 1024) * MIB;
+}
+
+static void batches(Plan *plan, GRand *rand, double spread, double within)
+{
+    guint i = 0;
+
+    while (i < plan->n_jobs) {
+        guint size = 1 + exponential(rand, MAX(10, plan->n_jobs / 400.0)), home = zipf(rand, plan->n_nodes);
+        double at = g_rand_double(rand) * 300, length = lognormal(rand, 200, spread);
+
+        for (guint k = 0; k < size && i < plan->n_jobs; k++, i++) {
+            plan->jobs[i].arrival_s = at + k * 0.05;
+            plan->jobs[i].home = (home * 7919 + 13) % plan->n_nodes;
+            make_body(&plan->jobs[i], rand, lognormal(rand, length, within));
+        }
+    }
+}
+
+static void make_batches(Plan *plan, GRand *rand)
+{
+    batches(plan, rand, 0.4, 0.2);
+}
+
+static void make_sweeps(Plan *plan, GRand *rand)
+{
+    batches(plan, rand, 0.05, 0.05);
+}
+
+static void make_day(Plan *plan, GRand *rand)
+{
+    for (guint i = 0; i < plan->n_jobs; i++) {
+        double t;
+
+        do
+            t = g_rand_double(rand) * 3600;
+        while (g_rand_double(rand) > 0.5 - 0.5 * cos(t / 3600 * 4 * G_PI));
+        plan->jobs[i].arrival_s = t;
+        plan->jobs[i].home = (zipf(rand, plan->n_nodes) * 7919 + 13) % plan->n_nodes;
+        make_body(&plan->jobs[i], rand, unix_length(rand));
+    }
+}
+
+static void make_even(Plan *plan, GRand *rand)
+{
+    for (guint i = 0; i < plan->n_jobs; i++) {
+        plan->jobs[i].arrival_s = g_rand_double(rand) * 600;
+        plan->jobs[i].home = g_rand_int_range(rand, 0, plan->n_nodes);
+        make_body(&plan->jobs[i], rand, lognormal(rand, 200, 0.4));
+    }
+}
+
+/* One node with memory for all of them. */
+static void make_hotspot(Plan *plan, GRand *rand)
+{
+    guint64 bytes = 0;
+
+    for (guint i = 0; i < plan->n_jobs; i++) {
+        plan->jobs[i].arrival_s = 0;
+        plan->jobs[i].home = 0;
+        make_body(&plan->jobs[i], rand, lognormal(rand, 1800, 0.4));
+        bytes += plan->jobs[i].bytes;
+    }
+    plan->nodes[0].memory = MAX(plan->nodes[0].memory, bytes * 5 / 4);
+}
+
+static int compare_arrival(const void *a, const void *b)
+{
+    const JobPlan *first = a, *second = b;
+
+    return (first->arrival_s > second->arrival_s) - (first->arrival_s < second->arrival_s);
+}
+
+Plan *plan_new(const char *pattern, guint n_nodes, guint n_jobs, gboolean equal, guint32 seed)
+{
+    static const struct {
+        const char *name;
+        void (*make)(Plan *plan, GRand *rand);
+    } patterns[] = {{"batches", make_batches}, {"day", make_day}, {"even", make_even}, {"hotspot", make_hotspot},
+                  {"sweeps", make_sweeps}};
+    GRand *rand = g_rand_new_with_seed(seed);
+    Plan *plan = NULL;
+
+    for (guint i = 0; i < G_N_ELEMENTS(patterns) && !plan; i++) {
+        if (!g_str_equal(patterns[i].name, pattern))
+            continue;
+        plan = g_new0(Plan, 1);
+        plan->n_nodes = n_nodes;
+        plan->n_jobs = n_jobs;
+        plan->nodes = g_new0(NodePlan, n_nodes);
+        plan->jobs = g_new0(JobPlan, n_jobs);
+        make_nodes(plan, equal, rand);
+        patterns[i].make(plan, rand);
+        qsort(plan->jobs, n_jobs, sizeof *plan->jobs, compare_arrival);
+    }
+    g_rand_free(rand);
+    return plan;
+}
+
+void plan_free(Plan *plan)
+{
+    g_free(plan->nodes);
+    g_free(plan->jobs);
+    g_free(plan);
+}
+
+/* Bounds */
+
+double plan_bound(const Plan *plan)
+{
+    double fastest = 0, bound = 0, work = 0;
+
+    for (guint i = 0; i < plan->n_nodes; i++)
+        fastest = MAX(fastest, plan->nodes[i].speed);
+    for (guint i = plan->n_jobs; i-- > 0;) {
+        const JobPlan *job = &plan->jobs[i];
+
+        work += job->work;
+        bound = MAX(bound, job->arrival_s + work / plan->capacity);
+        bound = MAX(bound, job->arrival_s + job->work / (job->wants * fastest));
+    }
+    return bound;
+}
+
+static int compare_falling(const void *a, const void *b)
+{
+    double first = *(const double *)a, second = *(const double *)b;
+
+    return (first < second) - (first > second);
+}
+
+/* The speed of the k fastest CPUs together, for every k up to their number. */
+static double *fastest_cpus(const Plan *plan, guint *ret_count)
+{
+    GArray *cpus = g_array_new(FALSE, FALSE, sizeof(double));
+    double sum = 0;
+
+    for (guint i = 0; i < plan->n_nodes; i++)
+        for (guint k = 0; k < plan->nodes[i].cpus; k++)
+            g_array_append_val(cpus, plan->nodes[i].speed);
+    qsort(cpus->data, cpus->len, sizeof(double), compare_falling);
+    for (guint i = 0; i < cpus->len; i++)
+        g_array_index(cpus, double, i) = sum += g_array_index(cpus, double, i);
+    *ret_count = cpus->len;
+    return (double *)(void *)g_array_free(cpus, FALSE);
+}
+
+/* In steps: exact enough, and the same kind of time as the simulation's. */
+double plan_ideal(const Plan *plan)
+{
+    const double step = 0.25;
+    guint n_cpus, next = 0, active = 0;
+    g_autofree double *cpus = fastest_cpus(plan, &n_cpus);
+    g_autofree double *left = g_new(double, plan->n_jobs);
+    g_autofree guint *who = g_new(guint, plan->n_jobs);
+    double t = 0;
+
+    while (next < plan->n_jobs || active) {
+        double wanted = 0, rate;
+
+        for (; next < plan->n_jobs && plan->jobs[next].arrival_s <= t; next++) {
+            left[active] = plan->jobs[next].work;
+            who[active++] = next;
+        }
+        for (guint i = 0; i < active; i++)
+            wanted += plan->jobs[who[i]].wants;
+        rate = wanted < 1 ? cpus[0] : wanted >= n_cpus ? cpus[n_cpus - 1] / wanted : cpus[(guint)wanted - 1] / (guint)wanted;
+        for (guint i = active; i-- > 0;) {
+            left[i] -= rate * plan->jobs[who[i]].wants * step;
+            if (left[i] > 0)
+                continue;
+            left[i] = left[--active];
+            who[i] = who[active];
+        }
+        t += step;
+    }
+    return t;
+}
