@@ -66,11 +66,22 @@ static char *socket_for(const char *method, GError **error)
     return g_steal_pointer(&socket);
 }
 
+/* What to do when nobody knows whether the order was carried out. */
+static void say_cut(const char *method, const char *job, const GError *error)
+{
+    const char *look = g_str_has_prefix(method, "job.") ? "list" : g_str_has_prefix(method, "cluster.") ? "cluster members" : "nodes";
+
+    if (g_str_equal(method, "job.migrate"))
+        log_error("%s; the job is unharmed, and its migration may go on: \"sojourn show %s\" says where it is", error->message, job);
+    else
+        log_error("%s; what was asked may have been done or not: see \"sojourn %s\", and ask again", error->message, look);
+}
+
 static Json *call(const char *method, Json *params, guint timeout_ms, ClientNotified notified,
                   gpointer user, int *ret_status)
 {
     g_autoptr(GError) error = NULL;
-    g_autofree char *socket = socket_for(method, &error);
+    g_autofree char *socket = socket_for(method, &error), *job = g_strdup(json_get_string(params, "job", ""));
     Json *result = NULL;
 
     if (socket)
@@ -79,7 +90,10 @@ static Json *call(const char *method, Json *params, guint timeout_ms, ClientNoti
         json_unref(params);
     *ret_status = 0;
     if (!result) {
-        log_error("%s", error ? error->message : "The controller has given no answer");
+        if (g_error_matches(error, SJ_ERROR, SJ_ERROR_CUT))
+            say_cut(method, job, error);
+        else
+            log_error("%s", error ? error->message : "The controller has given no answer");
         *ret_status = error ? sj_error_exit(error) : 1;
     }
     return result;

@@ -140,7 +140,7 @@ static void call_answered(Rpc *rpc, Json *result, int fd, const GError *error, g
     if (fd >= 0)
         close(fd);
     if (error && error->code == SJ_ERROR_GONE && !rpc_is_open(rpc))
-        g_set_error(&told, SJ_ERROR, SJ_ERROR_GONE,
+        g_set_error(&told, SJ_ERROR, SJ_ERROR_CUT,
                     "the connection to node '%s' broke before it answered %s", call->node,
                     call->method);
     else if (error && error->code == SJ_ERROR_TIMEOUT)

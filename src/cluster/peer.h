@@ -44,7 +44,7 @@ void peers_incoming(Peers *peers, const char *node, int fd);
 /* Calls node; params is taken over. While there is no connection the call waits for one. answer
  * (may be NULL) is called exactly once, never before this returns: with SJ_ERROR_NOT_FOUND for
  * an unknown node, SJ_ERROR_TIMEOUT or the reason the node cannot be reached when timeout_ms
- * (0: 60 s) is over, SJ_ERROR_GONE when the connection broke after the call was sent (it may
+ * (0: 60 s) is over, SJ_ERROR_CUT when the connection broke after the call was sent (it may
  * have been done). */
 void peers_call(Peers *peers, const char *node, const char *method, Json *params, guint timeout_ms,
                 PeerAnswer answer, gpointer user);

@@ -10,6 +10,7 @@ static const char *const names[] = {
     [SJ_ERROR_BUSY] = "busy",         [SJ_ERROR_GONE] = "gone",
     [SJ_ERROR_TIMEOUT] = "timeout",   [SJ_ERROR_PROTOCOL] = "protocol",
     [SJ_ERROR_COMMITTED] = "committed", [SJ_ERROR_DOWN] = "down",
+    [SJ_ERROR_CUT] = "cut",
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(names) == SJ_ERROR_LAST);
 

@@ -15,6 +15,7 @@ typedef enum {
     SJ_ERROR_PROTOCOL,   /* the other side said something that cannot be */
     SJ_ERROR_COMMITTED,  /* the arbiter has already taken the other decision */
     SJ_ERROR_DOWN,       /* the machine answers, but nobody listens there */
+    SJ_ERROR_CUT,        /* the connection ended before the answer: what was asked may have been done, or not */
     SJ_ERROR_LAST
 } SjErrorCode;
 

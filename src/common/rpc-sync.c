@@ -80,7 +80,10 @@ static void sync_answer(Rpc *rpc, Json *result, int fd, const GError *error, gpo
     if (fd >= 0)
         close(fd);
     sync->result = json_ref(result);
-    sync->error = error ? g_error_copy(error) : NULL;
+    if (error && error->code == SJ_ERROR_GONE && !rpc_is_open(rpc))
+        sync->error = g_error_new(SJ_ERROR, SJ_ERROR_CUT, "The controller went away before it answered");
+    else if (error)
+        sync->error = g_error_copy(error);
     sync->done = TRUE;
 }
 

@@ -49,7 +49,8 @@ Rpc *rpc_call_connection(RpcCall *call);
 gboolean rpc_call_gone(RpcCall *call);   /* the caller has closed its connection meanwhile */
 
 /* A call that blocks, for commands: on a connection of its own, running a private main context.
- * notified (may be NULL) is called for notifications meanwhile. Returns a new reference or NULL. */
+ * notified (may be NULL) is called for notifications meanwhile. Returns a new reference or NULL:
+ * SJ_ERROR_CUT where the connection ended before the answer. */
 Json *rpc_call_sync(const char *socket_path, const char *method, Json *params, guint timeout_ms,
                     void (*notified)(const char *method, Json *params, gpointer user), gpointer user,
                     GError **error);

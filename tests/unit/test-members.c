@@ -509,7 +509,7 @@ static void test_down(void)
     WAIT_UNTIL(b.kept);
     node_stop(&b);
     WAIT_UNTIL(kept.done);
-    g_assert_error(kept.error, SJ_ERROR, SJ_ERROR_GONE);
+    g_assert_error(kept.error, SJ_ERROR, SJ_ERROR_CUT);
     g_test_message("%s", kept.error->message);
     g_clear_error(&kept.error);
     rpc_reply(g_steal_pointer(&b.kept), NULL);
