@@ -225,8 +225,11 @@ gboolean cluster_enter(Cluster *cluster, gboolean retry, GError **error)
     g_autoptr(GError) clash = NULL;
     gboolean listening;
 
-    if (!keyring_apply(cluster->keyring, cluster->identity, error))
+    if (!keyring_apply(cluster->keyring, cluster->identity, error)) {
+        g_clear_pointer(&cluster->authority, authority_free);
+        g_clear_pointer(&cluster->keyring, keyring_free);
         return FALSE;
+    }
     listening = try_to_listen(cluster, error);
     if (!listening && !retry)
         return FALSE;

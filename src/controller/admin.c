@@ -57,7 +57,14 @@ static void node_stop(Node *node, Json *params, RpcCall *call)
 static void cluster_init_here(Node *node, Json *params, RpcCall *call)
 {
     g_autoptr(GError) error = NULL;
+    const char *name = json_get_string(params, "name", node_name(node));
+    guint jobs = g_hash_table_size(node->jobs);
 
+    if (jobs && *name && !g_str_equal(name, node_name(node))) {
+        rpc_fail_new(call, SJ_ERROR_BUSY, "%u job%s at home here know%s this node as %s; end them first, or make the cluster without --name",
+                     jobs, jobs == 1 ? "" : "s", jobs == 1 ? "s" : "", node_name(node));
+        return;
+    }
     if (cluster_init(node->cluster, json_get_string(params, "name", NULL), json_get_string(params, "address", NULL), &error))
         rpc_reply(call, json_set_string(json_object(), "name", node_name(node)));
     else
