@@ -5,6 +5,7 @@
 #include "check.h"
 #include "codec.h"
 #include "common/error.h"
+#include "common/fault.h"
 #include "common/log.h"
 #include "hosted.h"
 #include "hypervisor/gate.h"
@@ -116,6 +117,7 @@ void arrival_prepare(Node *node, const char *home, Json *params, RpcCall *call)
     hosted->busy = TRUE;
     g_hash_table_insert(node->arrivals, a->id, a);
     a->timer = g_timeout_add_seconds(UNUSED_S, arrival_unused, a);
+    fault("destination.asked");
     rpc_reply(call, json_set_string(json_object(), "token", a->token));
 }
 
@@ -159,6 +161,7 @@ static void resumed(GObject *source, GAsyncResult *result, gpointer user)
         hosted->busy_until_us = g_get_monotonic_time();
         hosted->state = error ? GUEST_PAUSED : GUEST_RUNNING;
     }
+    fault("destination.resumed");
     log_info("job %s: is here, epoch %" G_GUINT64_FORMAT, a->job, a->epoch);
     if (a->gate)
         gate_commit(a->gate);
@@ -191,6 +194,20 @@ static VerdictCommit commit_meaning(Json *result, const GError *error)
     return json_has(result, "refused") ? VERDICT_COMMIT_REFUSED : VERDICT_COMMIT_TAKEN;
 }
 
+/* Home says nothing, and may never again: the guest stands still until then, but not for ever (--orphan). */
+static void commit_silent(Arrival *a)
+{
+    Hosted *hosted = hosted_find(a->node, a->job);
+
+    if (!hosted || !hosted_forsaken(hosted)) {
+        a->timer = g_timeout_add(COMMIT_AGAIN_MS, commit_again, a);
+        return;
+    }
+    log_warning("job %s: its home %s says nothing about the COMMIT of epoch %" G_GUINT64_FORMAT " and has been silent for too long: ended",
+                a->job, a->home, a->epoch);
+    guest_destroy(a->node->hv, a->job, refused, ticket_new(a));
+}
+
 static void commit_answered(const char *home, Json *result, const GError *error, gpointer user)
 {
     g_autofree char *id = ((gpointer *)user)[1];
@@ -202,6 +219,7 @@ static void commit_answered(const char *home, Json *result, const GError *error,
     switch (verdict_destination(commit_meaning(result, error))) {
     case VERDICT_RESUME:
         a->committed = TRUE;
+        fault("destination.committed");
         guest_resume(a->node->hv, a->job, resumed, ticket_new(a));
         break;
     case VERDICT_DESTROY:
@@ -210,7 +228,7 @@ static void commit_answered(const char *home, Json *result, const GError *error,
         guest_destroy(a->node->hv, a->job, refused, ticket_new(a));
         break;
     default:
-        a->timer = g_timeout_add(COMMIT_AGAIN_MS, commit_again, a);
+        commit_silent(a);
     }
 }
 
@@ -259,6 +277,7 @@ static void gate_prepared(Gate *gate, gpointer user)
     Arrival *a = user;
     Hosted *hosted = hosted_find(a->node, a->job);
 
+    fault("destination.prepared");
     a->prepared = TRUE;
     if (hosted)
         hosted_link(hosted);
@@ -269,6 +288,7 @@ static void gate_finished(Gate *gate, gboolean present, gpointer user)
 {
     Arrival *a = user;
 
+    fault("destination.finished");
     a->finished_us = g_get_monotonic_time();
     if (present)
         arrival_commit(a);
@@ -278,6 +298,7 @@ static void gate_ended(Gate *gate, const char *reason, gboolean violation, gpoin
 {
     Arrival *a = user;
 
+    fault("destination.over");
     if (violation)
         log_warning("job %s: %s broke the rules of a migration: %s", a->job, a->source, reason);
     else if (reason)
@@ -308,6 +329,7 @@ static void arrival_gate(Arrival *a, TlsAccept *accept)
         tls_refuse(accept, error->message);
         return;
     }
+    fault("destination.opened");
     fd = tls_accept(accept, &error);
     if (fd < 0)
         return;

@@ -4,7 +4,8 @@
  * Theory of operation. An Arrival is the permission that home has given for one migration of one job: without it nothing that
  * a peer says here has any effect. The source must show its token on both connections. FINISH3 is answered only after the
  * deputy has decided: taken, the guest is resumed and then the source hears of success; refused, it is destroyed here
- * first. While home does not answer, the question is repeated and the guest stays paused.
+ * first. While home does not answer, the question is repeated and the guest stays paused; after orphan-end seconds without a word of
+ * home it is destroyed.
  */
 #pragma once
 

@@ -105,8 +105,8 @@ static void job_destroy(Node *node, const char *from, Json *params, RpcCall *cal
 
     if (!hosted)
         return;
-    hosted_unlink(hosted);
-    guest_destroy(node->hv, hosted->id, answer_finish, call);
+    hosted_destroy(hosted);
+    rpc_reply(call, NULL);
 }
 
 /* Not while a migration is at work on it: libvirt would do it in the middle, or when that is over. */

@@ -125,7 +125,7 @@ static void job_migrate(Node *node, Job *job, Json *params, RpcCall *call)
 
     if (best)
         to = best;
-    if (g_strcmp0(to, job->node) == 0 || (g_str_equal(to, "home") && g_strcmp0(node_name(node), job->node) == 0)) {
+    if (!job->migration && (g_strcmp0(to, job->node) == 0 || (g_str_equal(to, "home") && g_strcmp0(node_name(node), job->node) == 0))) {
         Json *stats = json_set_string(json_object(), "from", job->node);
 
         json_set_string(stats, "to", job->node);

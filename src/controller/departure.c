@@ -10,6 +10,7 @@
 
 #include "codec.h"
 #include "common/error.h"
+#include "common/fault.h"
 #include "common/log.h"
 #include "hosted.h"
 #include "hypervisor/gate-source.h"
@@ -108,6 +109,17 @@ static void settle_later(Departure *d)
     g_timeout_add(500, settle_again, ticket);
 }
 
+/* The guest here stands still until home says whose the job is, but not for ever (--orphan). */
+static gboolean departure_forsaken(const Departure *d)
+{
+    Hosted *hosted = hosted_find(d->node, d->job);
+
+    if (!hosted || !hosted_forsaken(hosted))
+        return FALSE;
+    log_warning("job %s: its home %s has been silent for too long: ended", d->job, d->home);
+    return TRUE;
+}
+
 static void settle_answered(const char *home, Json *result, const GError *error, gpointer user)
 {
     gpointer *ticket = user;
@@ -126,6 +138,8 @@ static void settle_answered(const char *home, Json *result, const GError *error,
     if (!d || !d->gate)
         return;
     verdict = verdict_source(&here, &truth);
+    if (verdict == VERDICT_ASK && departure_forsaken(d))
+        verdict = VERDICT_DESTROY;
     log_info("job %s: migration %.8s: its last step was not known: %s", d->job, d->id, verdict_name(verdict));
     if (verdict == VERDICT_ASK)
         settle_later(d);
@@ -176,6 +190,7 @@ static gboolean copy_late(gpointer user)
 
 static void copy_noticed(Relay *relay, gpointer user)
 {
+    fault("source.copying");
     copy_begun(user);
 }
 
@@ -194,6 +209,7 @@ static gboolean gate_prepared(GateSource *gate, gpointer user)
 {
     Departure *d = user;
 
+    fault("source.prepared");
     if (!d->monitor)
         return FALSE;
     d->stopped = TRUE;
@@ -236,6 +252,7 @@ static void migrated(GObject *source, GAsyncResult *result, gpointer user)
     gboolean moved = guest_migrate_finish(result, &stats, &error);
     Json *answer = json_object();
 
+    fault("source.over");
     if (!moved)
         copy_begun(d);
     if (hosted) {
@@ -344,6 +361,7 @@ static void departure_go(Departure *d)
         departure_fail(d, error);
         return;
     }
+    fault("source.dialled");
     departure_monitor(d);
     migration.one_pass = d->monitor != NULL;
     d->gate_watch = g_unix_fd_add(d->gate_listener, G_IO_IN, gate_connected, d);
@@ -412,6 +430,7 @@ void departure_run(Node *node, const char *home, Json *params, RpcCall *call)
         return;
     }
     hosted->busy = TRUE;
+    fault("source.asked");
     departure_dial(d, "gate", gate_dialled);
     departure_dial(d, "migration", stream_dialled);
 }

@@ -9,8 +9,6 @@
 
 #include <unistd.h>
 
-#define SETTLE_AFTER_START_S 15  /* deputies get so long to come back after the controller was restarted */
-
 static Job *job_of(Node *node, Rpc *rpc)
 {
     GHashTableIter i;
@@ -170,14 +168,38 @@ static void moves_register(Job *job, Json *params)
 }
 
 /* A migration that this controller's predecessor had under way: nobody runs it any more (verdict_abandon). */
-static void leftover_told(Rpc *rpc, Json *result, int fd, const GError *error, gpointer user)
+typedef struct {
+    Node *node;
+    char *migration, *to;
+} Leftover;
+
+/* Given up for certain: the destination need not wait for it. */
+static void leftover_aborted(Rpc *rpc, Json *result, int fd, const GError *error, gpointer user)
 {
-    const char *migration = json_get_string(result, "migration", "");
+    Leftover *leftover = user;
 
     if (fd >= 0)
         close(fd);
-    if (verdict_abandon(*migration != 0, FALSE))
-        rpc_call(rpc, "deputy.abort", json_set_string(json_object(), "migration", migration), -1, 5000, NULL, NULL);
+    if (!error)
+        cluster_call(leftover->node->cluster, leftover->to, "migration.cancel",
+                     json_set_string(json_object(), "migration", leftover->migration), 10000, NULL, NULL);
+    g_free(leftover->migration);
+    g_free(leftover->to);
+    g_free(leftover);
+}
+
+static void leftover_told(Rpc *rpc, Json *result, int fd, const GError *error, gpointer user)
+{
+    const char *migration = json_get_string(result, "migration", "");
+    Leftover *leftover;
+
+    if (fd >= 0)
+        close(fd);
+    if (!verdict_abandon(*migration != 0, FALSE))
+        return;
+    leftover = g_new(Leftover, 1);
+    *leftover = (Leftover){user, g_strdup(migration), g_strdup(json_get_string(result, "expected_node", ""))};
+    rpc_call(rpc, "deputy.abort", json_set_string(json_object(), "migration", migration), -1, 5000, leftover_aborted, leftover);
 }
 
 static void deputy_register(Node *node, Rpc *rpc, RpcCall *call, Json *params)
@@ -215,7 +237,7 @@ static void deputy_register(Node *node, Rpc *rpc, RpcCall *call, Json *params)
     moves_register(job, params);
     log_info("job %s: its deputy is back (epoch %" G_GUINT64_FORMAT " on %s)", job->id, job->epoch, job->node);
     rpc_reply(call, json_set_int(json_object(), "epoch", job->epoch));
-    rpc_call(rpc, "deputy.truth", NULL, -1, 5000, leftover_told, NULL);
+    rpc_call(rpc, "deputy.truth", NULL, -1, 5000, leftover_told, node);
     if (hosted) {
         hosted->given = FALSE;
         hosted_doubt(hosted);
@@ -342,10 +364,9 @@ void deputies_truth(Node *node, Json *params, RpcCall *call)
 {
     const char *id = json_get_string(params, "job", "");
     Job *job = job_find(node, id);
-    gint64 age_s = (g_get_monotonic_time() - node->started_us) / G_USEC_PER_SEC;
     Truth *truth;
 
-    if (!job && age_s < SETTLE_AFTER_START_S) {
+    if (!job && node_is_young(node)) {
         rpc_fail_new(call, SJ_ERROR_BUSY, "%s has just been started and waits for its deputies", node_name(node));
         return;
     }

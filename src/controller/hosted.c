@@ -174,6 +174,8 @@ static void hosted_started(GObject *source, GAsyncResult *result, gpointer user)
         guest_destroy(starting->ticket->node->hv, starting->ticket->id, NULL, NULL);
         error = g_error_new(SJ_ERROR, SJ_ERROR_GONE, "The job ended while its guest was started");
     }
+    if (hosted && !error && hosted->doomed) /* the order came too early for libvirt */
+        hosted_destroy(hosted);
     starting->done(error, starting->user);
     ticket_free(starting->ticket);
     g_free(starting);
@@ -340,10 +342,20 @@ static void hosted_ordered(GObject *source, GAsyncResult *result, gpointer user)
     g_autoptr(GError) error = NULL;
 
     if (!guest_finish(result, &error))
-        log_debug("job %s: %s", ticket->id, error->message);
+        log_warning("job %s: %s", ticket->id, error->message);
     if (hosted)
         hosted->ordered = FALSE;
-    ticket_free(ticket);
+    if (hosted && error) /* libvirtd was away, perhaps: home says again what is to be done */
+        g_timeout_add(1000, hosted_ask_again, ticket);
+    else
+        ticket_free(ticket);
+}
+
+void hosted_destroy(Hosted *hosted)
+{
+    hosted->ordered = hosted->doomed = TRUE;
+    hosted_unlink(hosted);
+    guest_destroy(hosted->owner->hv, hosted->id, hosted_ordered, ticket_new(hosted));
 }
 
 static void hosted_obey(Hosted *hosted, Verdict verdict, const VerdictTruth *truth)
@@ -363,8 +375,7 @@ static void hosted_obey(Hosted *hosted, Verdict verdict, const VerdictTruth *tru
         guest_suspend(node->hv, hosted->id, hosted_ordered, ticket_new(hosted));
         break;
     case VERDICT_DESTROY:
-        hosted_unlink(hosted);
-        guest_destroy(node->hv, hosted->id, hosted_ordered, ticket_new(hosted));
+        hosted_destroy(hosted);
         break;
     case VERDICT_SETTLE:
         hosted_ask(hosted, TRUE);
@@ -446,28 +457,43 @@ void hosted_doubt(Hosted *hosted)
         hosted_ask(hosted, FALSE);
 }
 
-static void hosted_orphaned(Hosted *hosted)
+/* Seconds since home was last heard. */
+static guint64 silent_for(const Hosted *hosted)
+{
+    return hosted->silent_since_us ? (g_get_monotonic_time() - hosted->silent_since_us) / G_USEC_PER_SEC : 0;
+}
+
+static Verdict orphan_verdict(const Hosted *hosted, gboolean suspended)
 {
     const Conf *conf = hosted->owner->conf;
     const char *policy = json_get_string(hosted->description, "orphan", "");
     guint suspend_s = conf->orphan_suspend_s, end_s = conf->orphan_end_s;
-    guint64 silent_s;
-    Verdict verdict;
 
-    if (!hosted->silent_since_us || hosted->busy)
-        return;
+    if (!hosted->silent_since_us)
+        return VERDICT_LEAVE;
     if (g_str_equal(policy, "keep"))
         suspend_s = end_s = 0;
     else if (g_str_equal(policy, "end"))
         end_s = suspend_s;
-    silent_s = (g_get_monotonic_time() - hosted->silent_since_us) / G_USEC_PER_SEC;
-    verdict = verdict_orphan(silent_s, suspend_s, end_s, hosted->held);
+    return verdict_orphan(silent_for(hosted), suspend_s, end_s, suspended);
+}
+
+gboolean hosted_forsaken(const Hosted *hosted)
+{
+    return orphan_verdict(hosted, TRUE) == VERDICT_DESTROY;
+}
+
+static void hosted_orphaned(Hosted *hosted)
+{
+    Verdict verdict = hosted->busy ? VERDICT_LEAVE : orphan_verdict(hosted, hosted->held);
+    guint silent_s = silent_for(hosted);
+
     if (verdict == VERDICT_SUSPEND) {
-        log_warning("job %s: its home %s has been silent for %u s: frozen", hosted->id, hosted->home, (guint)silent_s);
+        log_warning("job %s: its home %s has been silent for %u s: frozen", hosted->id, hosted->home, silent_s);
         hosted->held = hosted->orphan = TRUE;
         guest_suspend(hosted->owner->hv, hosted->id, NULL, NULL);
     } else if (verdict == VERDICT_DESTROY) {
-        log_warning("job %s: its home %s has been silent for %u s: ended", hosted->id, hosted->home, (guint)silent_s);
+        log_warning("job %s: its home %s has been silent for %u s: ended", hosted->id, hosted->home, silent_s);
         guest_destroy(hosted->owner->hv, hosted->id, NULL, NULL);
     }
 }

@@ -30,6 +30,7 @@ typedef struct {
     gboolean wanted;        /* its link should be up */
     gboolean dialling;
     gboolean starting;      /* libvirt does not have it yet */
+    gboolean doomed;        /* it is to end */
     Relay *relay;           /* up, to a home elsewhere */
     gboolean given;         /* the channel is with the deputy (home here) */
     guint retry;            /* timer */
@@ -60,8 +61,15 @@ void hosted_unlink(Hosted *hosted);
  * wanted. */
 void hosted_link_again(Node *node, const char *id);
 
+/* Ends the guest, which home wants no more; tried again, after another question to home, until it is gone. */
+void hosted_destroy(Hosted *hosted);
+
 /* Not sure whose it is: asks home and does what verdict_host says. */
 void hosted_doubt(Hosted *hosted);
+
+/* Whether home has been silent for so long that a guest is to end which cannot go on without its word: one that stands still at an end
+ * of a migration. */
+gboolean hosted_forsaken(const Hosted *hosted);
 
 /* Lists libvirt's guests and takes over those without record (after a restart); updates figures of the others. */
 void hosted_refresh(Node *node);

@@ -181,8 +181,9 @@ Job *job_resolve(Node *node, const char *text, const char *user, gboolean ended,
             found = job;
     }
     if (!found)
-        g_set_error(error, SJ_ERROR, SJ_ERROR_NOT_FOUND, "There is no job \"%s\"%s; \"sojourn list\" shows yours", text,
-                    foreign ? " of yours" : "");
+        g_set_error(error, SJ_ERROR, SJ_ERROR_NOT_FOUND, "There is no job \"%s\"%s; \"sojourn list\" shows yours%s", text,
+                    foreign ? " of yours" : "",
+                    node_is_young(node) ? " (the controller has just been started: jobs from before are back in a moment)" : "");
     return found;
 }
 
@@ -305,10 +306,11 @@ void job_link(Node *node, Job *job, guint64 epoch, const char *host, int fd)
 
 void job_destroy_guest(Node *node, Job *job)
 {
+    Hosted *hosted = hosted_find(node, job->id);
     Json *params;
 
-    if (hosted_find(node, job->id))
-        guest_destroy(node->hv, job->id, NULL, NULL);
+    if (hosted)
+        hosted_destroy(hosted);
     if (g_str_equal(job->node, node_name(node)) || !node->cluster)
         return;
     params = json_set_string(json_object(), "job", job->id);

@@ -2,6 +2,7 @@
 /* main.c - sojournd: options, start-up order, main loop */
 #include "calls.h"
 #include "common/error.h"
+#include "common/fault.h"
 #include "common/log.h"
 #include "control.h"
 #include "hosted.h"
@@ -105,12 +106,15 @@ static int serve(Conf *conf)
         log_error("%s", error->message);
         return 1;
     }
+    fault_init(conf->run_dir);
     node = node_new(conf);
     node->loop = g_main_loop_new(NULL, FALSE);
     node->hv = hypervisor_new(conf, &hypervisor_events, node);
     node->cluster = cluster_new(conf, &cluster_events, node);
     if (!cluster_start(node->cluster, &error))
-        log_error("this node stays alone: %s", error->message);
+        log_error(cluster_exists(node->cluster) ? "other nodes cannot reach this one yet; the port is tried again every few seconds: %s"
+                                                : "this node stays alone: %s",
+                  error->message);
     g_clear_error(&error);
     node->control = control_new(node, &error);
     if (!node->control) {

@@ -4,6 +4,7 @@
 
 #include "check.h"
 #include "common/error.h"
+#include "common/fault.h"
 #include "common/log.h"
 #include "control.h"
 #include "hosted.h"
@@ -62,6 +63,8 @@ static void migration_end(Migration *m)
             close(job->pending_fd);
         job->pending_fd = -1;
     }
+    if (m->error && m->error->code == SJ_ERROR_CUT) /* to who ordered the migration it is certain now */
+        m->error->code = SJ_ERROR_GONE;
     if (m->error && m->epoch)
         g_prefix_error(&m->error, "Job %.8s stays on %s: ", m->job, m->from);
     if (m->error)
@@ -130,6 +133,7 @@ static void run_answered(const char *source, Json *result, const GError *error, 
     Migration *m = user;
     Job *job = migration_job(m);
 
+    fault("home.over");
     if (error || !job) {
         migration_give_up(m, error);
         return;
@@ -151,6 +155,7 @@ static void prepare_answered(const char *destination, Json *result, const GError
         migration_give_up(m, error);
         return;
     }
+    fault("home.prepared");
     params = migration_params(m);
     json_set_string(params, "to", m->to);
     json_set_string(params, "token", json_get_string(result, "token", ""));
@@ -171,6 +176,7 @@ static void expect_answered(Rpc *rpc, Json *result, int fd, const GError *error,
     }
     m->epoch = json_get_int(result, "epoch", 0);
     job->expected_epoch = m->epoch;
+    fault("home.expected");
     params = json_set(migration_params(m), "description", json_ref(job->description));
     cluster_call(m->node->cluster, m->to, "migration.prepare", json_set_string(params, "from", m->from), PREPARE_MS,
                  prepare_answered, m);
@@ -197,6 +203,7 @@ static void check_answered(const char *destination, Json *result, const GError *
         migration_end(m);
         return;
     }
+    fault("home.checked");
     params = json_set_string(json_object(), "migration", m->id);
     rpc_call(job->deputy, "deputy.expect", json_set_string(params, "node", m->to), -1, 10000, expect_answered, m);
 }
@@ -301,7 +308,10 @@ static void commit_answered(Rpc *rpc, Json *result, int fd, const GError *error,
             g_free(job->node);
             job->node = g_strdup(commit->host);
         }
-        rpc_reply(commit->call, NULL);
+        if (fault("home.committed"))
+            rpc_fail_new(commit->call, SJ_ERROR_TIMEOUT, "The answer was lost");
+        else
+            rpc_reply(commit->call, NULL);
     }
     g_free(commit->job);
     g_free(commit->host);
@@ -315,15 +325,14 @@ void migration_commit(Node *node, const char *from, Json *params, RpcCall *call)
     Commit *commit;
 
     if (!job || !job->deputy) {
-        gboolean soon = g_get_monotonic_time() - node->started_us < 15 * G_USEC_PER_SEC;
-
         json_unref(question);
-        if (soon)
+        if (node_is_young(node))
             rpc_fail_new(call, SJ_ERROR_BUSY, "%s waits for its deputies", node_name(node));
         else
             rpc_reply(call, json_set_string(json_object(), "refused", "there is no such job"));
         return;
     }
+    fault("home.asked");
     commit = g_new0(Commit, 1);
     *commit = (Commit){node, g_strdup(job->id), g_strdup(from), json_get_int(params, "epoch", 0), call};
     json_set_int(question, "epoch", commit->epoch);

@@ -5,6 +5,8 @@
 #include "hosted.h"
 #include "jobs.h"
 
+#define YOUNG_S 15 /* deputies get so long to come back after the controller was restarted */
+
 static Image *load_image(const Conf *conf, const char *arch)
 {
     g_autoptr(GError) error = NULL;
@@ -35,6 +37,11 @@ Node *node_new(Conf *conf)
 const char *node_name(const Node *node)
 {
     return node->cluster ? cluster_self(node->cluster) : node->conf->name;
+}
+
+gboolean node_is_young(const Node *node)
+{
+    return g_get_monotonic_time() - node->started_us < YOUNG_S * G_USEC_PER_SEC;
 }
 
 const Image *node_image(Node *node, const char *arch, GError **error)

@@ -40,6 +40,9 @@ Node *node_new(Conf *conf);
 /* This node's name (owned by the node). */
 const char *node_name(const Node *node);
 
+/* Started so short a time ago that deputies of before may not have come back yet. */
+gboolean node_is_young(const Node *node);
+
 /* The image for an architecture, or NULL and a sentence. */
 const Image *node_image(Node *node, const char *arch, GError **error);
 

@@ -11,6 +11,7 @@
 
 #include <string.h>
 
+#include "common/fault.h"
 #include "common/log.h"
 #include "gate-cookie.h"
 #include "libvirt-rpc.h"
@@ -187,6 +188,8 @@ static void client_packet(LvConn *conn, const LvHeader *header, const guint8 *bo
     }
     g_byte_array_append(copy, body, size);
     lv_conn_send(gate->peer, header, copy);
+    if (gate->finishing)
+        fault("source.finishing");
 }
 
 static void client_closed(LvConn *conn, const char *why, gboolean bad, gpointer user)
@@ -295,6 +298,8 @@ static void on_reply(GateSource *gate, const LvHeader *header, const guint8 *bod
         header->serial != gate->call.serial || header->procedure != gate->call.procedure ||
         header->status > LV_ERROR)
         source_fault(gate, TRUE, "an answer that was not asked for");
+    else if (gate->finishing && fault("source.answer"))
+        log_warning("migration of job %s: the destination's last answer was lost", gate->uuid);
     else if (header->status == LV_ERROR)
         pass_error(gate, header, body, size);
     else if (header->procedure == LV_PREPARE3_PARAMS || header->procedure == LV_FINISH3_PARAMS)

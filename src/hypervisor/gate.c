@@ -38,6 +38,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "common/fault.h"
 #include "common/log.h"
 
 #define GREETING_MAX (4u << 10)    /* bytes of a packet before CONNECT_OPEN */
@@ -443,6 +444,10 @@ void gate_commit(Gate *gate)
     g_autoptr(GByteArray) body = NULL;
 
     g_return_if_fail(gate->phase == GATE_DECIDING);
+    if (fault("destination.answer")) {
+        gate_end(gate, FALSE, "its last answer was lost");
+        return;
+    }
     body = lv_migrate_answer_encode(&gate->finish, TRUE);
     answer_last(gate, LV_OK, body);
 }

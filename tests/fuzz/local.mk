@@ -29,7 +29,7 @@ fuzz_link_LDFLAGS = $(FUZZ_LINK)
 FUZZ_TARGETS += fuzz-gate
 fuzz_gate_SOURCES = tests/fuzz/fuzz-gate.c src/hypervisor/gate.c src/hypervisor/gate-cookie.c \
 	src/hypervisor/gate-peer.c \
-	src/hypervisor/gate-source.c src/hypervisor/libvirt-rpc.c src/hypervisor/xdr.c src/common/error.c \
+	src/hypervisor/gate-source.c src/hypervisor/libvirt-rpc.c src/hypervisor/xdr.c src/common/error.c src/common/fault.c \
 	$(FUZZ_DRIVER)
 fuzz_gate_LDFLAGS = $(FUZZ_LINK)
 fuzz_gate_LDADD = $(GLIB_LIBS)
