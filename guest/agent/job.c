@@ -12,6 +12,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define EXITED_LOOK_MS 20
+#define SOCKETS_PATIENCE_MS 10000
+
 /* Sends a message home; one that the link does not take now is held, and the warden is not listened to until then. */
 static void job_tell(Job *job, LinkChannel channel, const void *bytes, size_t size)
 {
@@ -70,12 +73,18 @@ static void warden_lost(Job *job)
         job->exited_size = wire_encode(&killed, job->exited, sizeof job->exited);
 }
 
+static void job_exited(Job *job, const void *bytes, size_t size)
+{
+    memcpy(job->exited, bytes, size < sizeof job->exited ? size : sizeof job->exited);
+    job->exited_size = size;
+    job->exited_ms = now_ms();
+}
+
 static void job_relay(Job *job, const uint8_t *bytes, size_t size)
 {
     switch ((WireType)bytes[0]) {
     case WIRE_EXITED:
-        memcpy(job->exited, bytes, size < sizeof job->exited ? size : sizeof job->exited);
-        job->exited_size = size;
+        job_exited(job, bytes, size);
         break;
     case WIRE_STOPPED:
     case WIRE_CONTINUED:
@@ -123,6 +132,7 @@ void job_init(Job *job, Link *link, Warden warden, int fuse)
     job->files.watch.fd = -1;
     job->usage.fd = -1;
     streams_init(&job->streams, link);
+    sockets_init(&job->sockets, link);
     job->warden = (Watch) { .fd = warden.socket, .ready = warden_ready, .user = job };
     watch_set(&job->warden, EPOLLIN);
 }
@@ -133,9 +143,23 @@ static void warden_send(Job *job, const void *bytes, size_t size)
         say("the warden did not take a message: %s", strerror(errno));
 }
 
+/* What concerns the agent itself; the warden judges it. */
+static void job_look_at_start(Job *job, const void *data, size_t size)
+{
+    WireMessage message;
+
+    if (wire_decode(&message, data, size) < 0)
+        return;
+    if (message.type == WIRE_START && message.start.flags & WIRE_SOCKETS)
+        sockets_start(&job->sockets);
+    wire_clear(&message);
+}
+
 void job_start(Job *job, const void *data, size_t size)
 {
     static const uint8_t start = WIRE_START;
+
+    job_look_at_start(job, data, size);
 
     for (size_t done = 0; done < size;) {
         ssize_t written = write(job->start_fd, (const uint8_t *)data + done, size - done);
@@ -216,13 +240,26 @@ void job_writable(Job *job)
     }
     streams_writable(&job->streams);
     files_writable(&job->files);
+    sockets_writable(&job->sockets);
+}
+
+int job_tick(const Job *job)
+{
+    return job->exited_size && !job->exited_sent ? EXITED_LOOK_MS : -1;
+}
+
+/* What the program has sent goes home before its end does, unless nobody takes it there. */
+static bool sockets_done(const Job *job)
+{
+    return sockets_drained(&job->sockets) || now_ms() - job->exited_ms > SOCKETS_PATIENCE_MS;
 }
 
 void job_check(Job *job)
 {
     LinkCounters counters;
 
-    if (job->exited_size && !job->exited_sent && !job->held_size && streams_drained(&job->streams)) {
+    if (job->exited_size && !job->exited_sent && !job->held_size && streams_drained(&job->streams) &&
+        sockets_done(job)) {
         job_tell_modes(job, LINK_STREAM);
         job->exited_sent = link_send(job->link, LINK_STREAM, job->exited, job->exited_size) == 0;
     }

@@ -5,6 +5,7 @@
 #include "common/link.h"
 #include "files.h"
 #include "loop.h"
+#include "sockets.h"
 #include "streams.h"
 #include "usage.h"
 #include "warden.h"
@@ -12,6 +13,7 @@
 typedef struct {
     Link *link;
     Files files;
+    Sockets sockets;
     Streams streams;
     Usage usage;
     Watch warden;
@@ -21,6 +23,7 @@ typedef struct {
     LinkChannel held_channel;
     uint8_t exited[128];    /* EXITED, until the output before it was sent */
     size_t exited_size;
+    uint64_t exited_ms;     /* when it came */
     bool exited_sent, power_off;
     bool has_modes;
     WireModes modes;        /* the terminal's, as home knows them */
@@ -33,5 +36,7 @@ void job_start(Job *job, const void *data, size_t size);
 void job_message(Job *job, const void *data, size_t size);
 /* The link has room again. */
 void job_writable(Job *job);
+/* Milliseconds until job_check must be called, -1: no need. */
+int job_tick(const Job *job);
 /* To be called after each round of the loop: sends EXITED when its time has come; powers off after END. */
 void job_check(Job *job);

@@ -54,6 +54,8 @@ static void agent_message(void *user, LinkChannel channel, const void *data, siz
         job_start(&agent->job, data, size);
     } else if (channel == LINK_FILES || channel == LINK_BULK) {
         files_reply(&agent->job.files, data, size);
+    } else if (channel == LINK_SOCKETS) {
+        sockets_message(&agent->job.sockets, data, size);
     } else {
         job_message(&agent->job, data, size);
     }
@@ -159,6 +161,8 @@ static int agent_tick(Agent *agent)
         provide();
     }
     timeout = sooner(link_timeout(agent->link, now), usage_tick(&agent->job.usage, now));
+    timeout = sooner(timeout, sockets_tick(&agent->job.sockets));
+    timeout = sooner(timeout, job_tick(&agent->job));
     return sooner(timeout, agent->provide_ms ? (int)(agent->provide_ms - now) : -1);
 }
 
@@ -169,6 +173,7 @@ static void run(Agent *agent)
         int timeout = agent_tick(agent);
 
         port_flush(&agent->port);
+        sockets_stop(&agent->job.sockets, agent->port.blocked);
         loop_wait(timeout);
         job_check(&agent->job);
     }

@@ -113,6 +113,11 @@ size_t link_room(const Link *link, LinkChannel channel)
     return left < LINK_MESSAGE_MAX ? left : LINK_MESSAGE_MAX;
 }
 
+bool link_queued(const Link *link, LinkChannel channel)
+{
+    return link->lanes[channel].queue.first;
+}
+
 void send_writable(Link *link)
 {
     for (int i = 0; i < LINK_CHANNELS; i++) {

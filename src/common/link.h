@@ -61,6 +61,8 @@ int link_send2(Link *link, LinkChannel channel, const void *head, size_t head_si
                const void *data, size_t size);
 /* The longest message that link_send would take now. */
 size_t link_room(const Link *link, LinkChannel channel);
+/* Whether something of the channel was not written yet: what is sent now on another may go first. */
+bool link_queued(const Link *link, LinkChannel channel);
 /* The receiver is done with so many bytes of message payload of the channel. */
 void link_consumed(Link *link, LinkChannel channel, size_t size);
 

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* sockets.c - records of sockets that live at home, between the kernel's device and the link
+ *
+ * The agent looks into none of them. One record that the link has no room for is held; meanwhile no other is read, so
+ * that their order is kept. The kernel takes every record: windows bound what it must keep. Should it have no memory
+ * just now, the record and those behind it wait here.
+ */
+#include "sockets.h"
+
+#include "common/home-sockets.h"
+#include "console.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define DEVICE "/dev/home-sockets"
+#define RECORDS_AT_ONCE 8
+#define RETRY_MS 10
+
+struct SocketsLate {
+    struct SocketsLate *next;
+    size_t size;
+    uint8_t bytes[];
+};
+
+static uint8_t buffer[HOME_SOCKETS_RECORD_MAX];
+
+static void sockets_update(Sockets *sockets)
+{
+    watch_set(&sockets->watch, sockets->pending || sockets->stopped ? 0 : EPOLLIN);
+}
+
+static void sockets_send(Sockets *sockets, size_t size)
+{
+    sockets->pending = link_send(sockets->link, LINK_SOCKETS, buffer, size) ? size : 0;
+}
+
+static void sockets_ready(void *user, uint32_t events)
+{
+    Sockets *sockets = user;
+
+    for (int i = 0; i < RECORDS_AT_ONCE && !sockets->pending; i++) {
+        ssize_t size = read(sockets->watch.fd, buffer, sizeof buffer);
+
+        if (size <= 0) {
+            if (size == 0 || (errno != EAGAIN && errno != EINTR))
+                say("reading %s: %s", DEVICE, strerror(errno));
+            break;
+        }
+        sockets_send(sockets, (size_t)size);
+    }
+    sockets_update(sockets);
+}
+
+void sockets_init(Sockets *sockets, Link *link)
+{
+    *sockets = (Sockets) {
+        .link = link,
+        .watch = { .fd = -1, .ready = sockets_ready, .user = sockets },
+    };
+}
+
+void sockets_start(Sockets *sockets)
+{
+    sockets->watch.fd = open(DEVICE, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    if (sockets->watch.fd < 0)
+        say("the job's sockets stay in the guest: %s", strerror(errno));
+    sockets_update(sockets);
+}
+
+/* FALSE: not now. */
+static bool sockets_write(Sockets *sockets, const void *data, size_t size)
+{
+    ssize_t written = write(sockets->watch.fd, data, size);
+
+    if (written < 0 && (errno == EAGAIN || errno == ENOMEM || errno == EINTR))
+        return false;
+    if (written < 0)
+        say("a record of %zu bytes was refused: %s", size, strerror(errno));
+    return true;
+}
+
+static void sockets_keep(Sockets *sockets, const void *data, size_t size)
+{
+    struct SocketsLate *late = malloc(sizeof *late + size);
+
+    if (!late)
+        die("no memory for the job's sockets");
+    late->next = NULL;
+    late->size = size;
+    memcpy(late->bytes, data, size);
+    if (sockets->last)
+        sockets->last->next = late;
+    else
+        sockets->first = late;
+    sockets->last = late;
+}
+
+void sockets_message(Sockets *sockets, const void *data, size_t size)
+{
+    if (sockets->watch.fd < 0)
+        return;
+    if (sockets->first || !sockets_write(sockets, data, size))
+        sockets_keep(sockets, data, size);
+}
+
+int sockets_tick(Sockets *sockets)
+{
+    struct SocketsLate *late;
+
+    while ((late = sockets->first) && sockets_write(sockets, late->bytes, late->size)) {
+        sockets->first = late->next;
+        if (!sockets->first)
+            sockets->last = NULL;
+        free(late);
+    }
+    return sockets->first ? RETRY_MS : -1;
+}
+
+void sockets_writable(Sockets *sockets)
+{
+    if (sockets->pending)
+        sockets_send(sockets, sockets->pending);
+    sockets_update(sockets);
+}
+
+void sockets_stop(Sockets *sockets, bool stopped)
+{
+    if (sockets->watch.fd < 0 || sockets->stopped == stopped)
+        return;
+    sockets->stopped = stopped;
+    sockets_update(sockets);
+}
+
+bool sockets_drained(const Sockets *sockets)
+{
+    __u64 pending = 0;
+
+    if (sockets->watch.fd < 0)
+        return true;
+    return !sockets->pending && !link_queued(sockets->link, LINK_SOCKETS) &&
+           (ioctl(sockets->watch.fd, HOME_SOCKETS_PENDING, &pending) < 0 || pending == 0);
+}
