@@ -98,6 +98,16 @@ static gboolean check_size(RunWords *words, GError **error)
     return TRUE;
 }
 
+static gboolean check_network(RunWords *words, GError **error)
+{
+    if (g_strcmp0(words->network, "nat") == 0)
+        return usage_error(error, "--network nat is not there yet: home (the job's sockets are its "
+                                  "home's) or none");
+    words->run.network = g_strcmp0(words->network, "none") == 0 ? NETWORK_NONE : NETWORK_HOME;
+    return one_of("--network", words->network, (const char *const[]){ "home", "none", NULL },
+                  error);
+}
+
 static gboolean check_files(RunWords *words, GError **error)
 {
     RunOptions *run = &words->run;
@@ -107,7 +117,7 @@ static gboolean check_files(RunWords *words, GError **error)
         !one_of("--arch", run->arch, (const char *const[]){ "x86_64", "i686", NULL }, error) ||
         !one_of("--orphan", run->orphan, (const char *const[]){ "default", "keep", "end", NULL },
                 error) ||
-        !one_of("--network", words->network, (const char *const[]){ "none", NULL }, error))
+        !check_network(words, error))
         return FALSE;
     if (run->root) {
         char *root = realpath(run->root, NULL);
@@ -150,7 +160,8 @@ static gboolean parse(RunWords *words, int *argc, char ***argv, GError **error)
         { "root", 0, 0, G_OPTION_ARG_FILENAME, &run->root, "It sees only this folder, as /",
           "DIR" },
         { "read-only", 0, 0, G_OPTION_ARG_NONE, &run->read_only, "It can change no file", NULL },
-        { "network", 0, 0, G_OPTION_ARG_STRING, &words->network, "Network: none", "MODE" },
+        { "network", 0, 0, G_OPTION_ARG_STRING, &words->network,
+          "Network: home (default: its sockets are its home's), none", "MODE" },
         { "orphan", 0, 0, G_OPTION_ARG_STRING, &run->orphan,
           "When home cannot be reached: default (the node's rule), keep (wait without end), end "
           "(at once)",

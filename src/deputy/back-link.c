@@ -244,10 +244,24 @@ static void take_request(Back *back, const void *data, size_t size)
     files_request(back->files, data, size);
 }
 
+/* The credit goes back in sockets_consumed. */
+static void take_record(Back *back, const void *data, gsize size)
+{
+    if (!back->sockets || back->ending)
+        link_consumed(back->link, LINK_SOCKETS, size);
+    else if (!sockets_message(back->sockets, data, size))
+        back_fail(back, 128 + SIGKILL,
+                  "the guest said of a socket what cannot be: the job was ended");
+}
+
 static void on_message(void *user, LinkChannel channel, const void *data, size_t size)
 {
     Back *back = user;
 
+    if (channel == LINK_SOCKETS) {
+        take_record(back, data, size);
+        return;
+    }
     if (channel == LINK_FILES || channel == LINK_BULK)
         take_request(back, data, size);
     else if (!back->ending)
@@ -260,6 +274,8 @@ static void on_writable(void *user, LinkChannel channel)
     Back *back = user;
 
     replies_writable(back->replies, channel);
+    if (channel == LINK_SOCKETS && back->sockets)
+        sockets_writable(back->sockets);
     flush_to_guest(back, channel);
 }
 
@@ -400,8 +416,33 @@ static FilesCache cache_mode(const char *word)
     return g_strcmp0(word, "writeback") == 0 ? FILES_CACHE_WRITEBACK : FILES_CACHE_THROUGH;
 }
 
+static int sockets_send_record(const void *head, gsize head_size, const void *data, gsize size,
+                               gpointer user)
+{
+    return link_send2(((Back *) user)->link, LINK_SOCKETS, head, head_size, data, size);
+}
+
+static void sockets_consumed(gsize size, gpointer user)
+{
+    link_consumed(((Back *) user)->link, LINK_SOCKETS, size);
+}
+
+static gboolean sockets_busy(gpointer user)
+{
+    return port_is_full(((Back *) user)->port);
+}
+
+static void sockets_flush(gpointer user)
+{
+    port_flush(((Back *) user)->port);
+}
+
 gboolean back_link_open(Back *back, GError **error)
 {
+    static const SocketsEvents sockets = { .send = sockets_send_record,
+                                           .consumed = sockets_consumed,
+                                           .busy = sockets_busy,
+                                           .flush = sockets_flush };
     static const LinkEvents events = { .message = on_message, .writable = on_writable,
                                        .established = on_established, .refused = on_refused };
     const RunOptions *options = back->setup->options;
@@ -414,5 +455,7 @@ gboolean back_link_open(Back *back, GError **error)
     back->port = port_new(back->link, port_closed, back);
     back->replies = replies_new(back->link, back->port);
     back->files = files_new(&files, on_reply, back, error);
-    return back->files != NULL;
+    if (back->files && options->network == NETWORK_HOME)
+        back->sockets = sockets_new(back->files, &sockets, back, error);
+    return back->files && (back->sockets || options->network != NETWORK_HOME);
 }

@@ -11,6 +11,7 @@
 #include "pair.h"
 #include "port.h"
 #include "replies.h"
+#include "sockets.h"
 
 typedef enum { BACK_STARTING, BACK_RUNNING, BACK_STOPPED, BACK_ENDED, BACK_STATES } BackState;
 
@@ -36,6 +37,7 @@ typedef struct {
     Port *port;
     Files *files;
     Replies *replies;
+    Sockets *sockets;           /* NULL: --network none */
     guint64 clocked_epoch;      /* the one that CLOCK was sent to */
     guint patience;             /* timer: the link is open and HELLO not yet answered */
     guint patience_s;           /* of that timer; 0: the last HELLO was answered */
@@ -50,6 +52,7 @@ typedef struct {
     gboolean halted;            /* the program was stopped because the front is (SIGSTOP) */
     int status;                 /* wait status to report; -1: not ended */
     gboolean ending;            /* deputy.end is under way */
+    gint64 linger_until;        /* monotonic us: sockets still send; 0: not there yet */
     gboolean told;              /* the controller knows of the end; what is left is to be told to the front */
 } Back;
 

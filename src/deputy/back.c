@@ -28,6 +28,8 @@
 #include <unistd.h>
 
 #define END_PATIENCE_S 5    /* for the controller's answer to deputy.end */
+#define LINGER_S 600        /* for peers that do not read what was sent to them */
+#define LINGER_LOOK_MS 20
 
 void back_mark(Back *back, PairMark mark)
 {
@@ -46,11 +48,29 @@ void back_set_state(Back *back, BackState state)
                    json_set_string(json_object(), "state", back_state_name(state)));
 }
 
+/* What the program sent before it ended is on its way as if the kernel had it: it does not depend on
+ * the front any more. */
+static gboolean linger(gpointer user)
+{
+    Back *back = user;
+
+    if (sockets_linger(back->sockets) && g_get_monotonic_time() < back->linger_until)
+        return G_SOURCE_CONTINUE;
+    g_main_loop_quit(back->loop);
+    return G_SOURCE_REMOVE;
+}
+
 void back_leave(Back *back)
 {
     back->told = TRUE;
-    if (back->to_front.length == 0)
+    if (back->to_front.length > 0 || back->linger_until)
+        return;
+    if (!back->sockets || !sockets_linger(back->sockets)) {
         g_main_loop_quit(back->loop);
+        return;
+    }
+    back->linger_until = g_get_monotonic_time() + LINGER_S * G_USEC_PER_SEC;
+    g_timeout_add(LINGER_LOOK_MS, linger, back);
 }
 
 static gboolean quit(gpointer user)
@@ -81,6 +101,8 @@ void back_end(Back *back, int status)
     back->ending = TRUE;
     back->status = status;
     back_set_state(back, BACK_ENDED);
+    if (back->sockets)
+        sockets_close(back->sockets);
     if (!back->rpc || !back->created)
         back_message_to_guest(back, LINK_CONTROL, &(WireMessage) { .type = WIRE_END });
     if (back->rpc)
@@ -154,11 +176,12 @@ static void open_front(Back *back)
 static gboolean set_up(Back *back, GError **error)
 {
     const RunOptions *options = back->setup->options;
+    gboolean network = options->network == NETWORK_HOME;
     g_autoptr(GError) reason = NULL;
 
-    if (!sandbox_files(options->root, options->read_only, &reason))
+    if (!sandbox_files(options->root, options->read_only, network, &reason))
         log_debug("%s", reason->message); /* files.c keeps to root and read_only by itself */
-    if (!back_link_open(back, error) || !sandbox_process(back->front_pidfd, error))
+    if (!back_link_open(back, error) || !sandbox_process(back->front_pidfd, network, error))
         return FALSE;
     back_mark(back, PAIR_LOCKED);
     return TRUE;

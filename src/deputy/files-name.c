@@ -114,6 +114,17 @@ static void reply_entry(fuse_req_t req, const FilesNode *parent, const char *nam
     files_inodes_put(files->inodes, inode);
 }
 
+int files_place(Files *files, guint64 node, gboolean make)
+{
+    FilesNode place = { 0 };
+    int fd = make && files->read_only ? -EROFS : files_node_get(files, node, TRUE, &place);
+
+    if (fd == 0 && (fd = fcntl(place.fd, F_DUPFD_CLOEXEC, 3)) < 0)
+        fd = -errno;
+    files_node_put(&place);
+    return fd;
+}
+
 void files_op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
     FilesNode node = { 0 };

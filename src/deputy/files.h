@@ -33,5 +33,9 @@ Files *files_new(const FilesOptions *options, FilesReply reply, void *user, GErr
  * What is not a well-formed request is answered with an error if it has a header, else ignored. */
 void files_request(Files *files, const void *request, size_t size);
 
+/* An O_PATH descriptor of what the guest knows by that number, to be closed: the place of an
+ * AF_UNIX socket, or the folder in which one is to be made. -errno: ESTALE, EROFS... */
+int files_place(Files *files, guint64 node, gboolean make);
+
 /* Answers no more, ends the workers and waiting locks, closes every file (locks fall with them). */
 void files_free(Files *files);

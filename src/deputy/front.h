@@ -5,6 +5,11 @@
 
 #include <glib.h>
 
+typedef enum {
+    NETWORK_HOME,           /* the job's sockets live at home */
+    NETWORK_NONE,           /* it has a loopback of its own and nothing else */
+} RunNetwork;
+
 /* What `sojourn run` was asked for. Strings and vectors belong to whoever parsed them. */
 typedef struct {
     char **command;         /* the program and its arguments */
@@ -17,6 +22,7 @@ typedef struct {
     char **only, **avoid;   /* nodes; NULL: no restriction */
     guint64 memory_bytes;   /* of the guest; it costs only what is touched */
     int cpus;
+    RunNetwork network;
     gboolean lock, read_only, trust_nodes, timings, detach, linger;
 } RunOptions;
 

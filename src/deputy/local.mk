@@ -17,8 +17,20 @@ FILES_SOURCES = \
 	src/deputy/files-refuse.c \
 	src/deputy/files.c src/deputy/files.h \
 	$(NULL)
+SOCKETS_SOURCES = \
+	src/common/home-sockets.h \
+	src/deputy/sockets-data.c \
+	src/deputy/sockets-datagram.c \
+	src/deputy/sockets-impl.h \
+	src/deputy/sockets-name.c \
+	src/deputy/sockets-option.c \
+	src/deputy/sockets-order.c \
+	src/deputy/sockets-poll.c \
+	src/deputy/sockets.c src/deputy/sockets.h \
+	$(NULL)
 libdeputy_a_SOURCES = \
 	$(FILES_SOURCES) \
+	$(SOCKETS_SOURCES) \
 	src/deputy/arbiter.c src/deputy/arbiter.h \
 	src/deputy/back.c src/deputy/back.h src/deputy/back-private.h \
 	src/deputy/back-link.c \

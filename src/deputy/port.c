@@ -180,3 +180,8 @@ gboolean port_is_open(const Port *port)
 {
     return port->fd >= 0;
 }
+
+gboolean port_is_full(const Port *port)
+{
+    return port->full;
+}

@@ -20,6 +20,8 @@ void port_free(Port *port);
 void port_open(Port *port, int fd, guint64 epoch);
 void port_close(Port *port);
 gboolean port_is_open(const Port *port);
+/* The connection took less than there was to write; more is written when it takes more. */
+gboolean port_is_full(const Port *port);
 
 /* Writes what the link has to say and the connection takes now; cheap if there is nothing. */
 void port_flush(Port *port);

@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <linux/fs.h>
+#include <linux/sockios.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
@@ -24,9 +25,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-gboolean sandbox_files(const char *root, gboolean read_only, GError **error)
+gboolean sandbox_files(const char *root, gboolean read_only, gboolean network, GError **error)
 {
-    g_autoptr(Landlock) landlock = landlock_new(LANDLOCK_NO_TCP | LANDLOCK_NO_ABSTRACT, error);
+    g_autoptr(Landlock) landlock = landlock_new((network ? 0 : LANDLOCK_NO_TCP) | LANDLOCK_NO_ABSTRACT, error);
     LandlockRights rights = read_only ? LANDLOCK_READ : LANDLOCK_READ | LANDLOCK_WRITE;
 
     return landlock && landlock_allow(landlock, root ? root : "/", rights, error) &&
@@ -77,7 +78,28 @@ static int add_restricted(scmp_filter_ctx filter, int front)
     return failed;
 }
 
-static int add_allowed(scmp_filter_ctx filter, int front)
+/* What the job's sockets need: families, calls, and questions about devices and queues. */
+static int add_network(scmp_filter_ctx filter)
+{
+    static const unsigned questions[] = {
+        SIOCATMARK,     SIOCGIFADDR,  SIOCGIFBRDADDR, SIOCGIFCONF,    SIOCGIFDSTADDR, SIOCGIFFLAGS,
+        SIOCGIFHWADDR,  SIOCGIFINDEX, SIOCGIFMETRIC,  SIOCGIFMTU,     SIOCGIFNAME,    SIOCGIFNETMASK,
+        SIOCGIFTXQLEN,  TIOCOUTQ,
+    };
+    int failed = 0;
+
+    for (gsize i = 0; i < G_N_ELEMENTS(questions); i++)
+        failed |= allow_equal(filter, SCMP_SYS(ioctl), 1, questions[i]);
+    failed |= allow_equal(filter, SCMP_SYS(socket), 0, AF_INET);
+    failed |= allow_equal(filter, SCMP_SYS(socket), 0, AF_INET6);
+    failed |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(accept4), 0);
+    failed |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(bind), 0);
+    failed |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(getpeername), 0);
+    failed |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(listen), 0);
+    return failed;
+}
+
+static int add_allowed(scmp_filter_ctx filter, int front, gboolean network)
 {
     for (const char *const *name = syscalls_allowed; *name; name++) {
         int call = seccomp_syscall_resolve_name(*name);
@@ -86,10 +108,10 @@ static int add_allowed(scmp_filter_ctx filter, int front)
         if (seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 0) != 0)
             return -1;
     }
-    return add_restricted(filter, front);
+    return add_restricted(filter, front) | (network ? add_network(filter) : 0);
 }
 
-static gboolean load_filter(int front, GError **error)
+static gboolean load_filter(int front, gboolean network, GError **error)
 {
     gboolean kill = g_strcmp0(g_getenv("SOJOURN_SANDBOX"), "kill") == 0;
     scmp_filter_ctx filter = seccomp_init(kill ? SCMP_ACT_KILL_PROCESS : SCMP_ACT_ERRNO(EPERM));
@@ -100,7 +122,7 @@ static gboolean load_filter(int front, GError **error)
     if (!failed)
         seccomp_attr_set(filter, SCMP_FLTATR_CTL_LOG, 1); /* may fail: an older kernel */
     if (!failed)
-        failed = add_allowed(filter, front);
+        failed = add_allowed(filter, front, network);
     if (!failed)
         seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a tree, not a long list */
     if (!failed)
@@ -112,7 +134,7 @@ static gboolean load_filter(int front, GError **error)
     return !failed;
 }
 
-gboolean sandbox_process(int front, GError **error)
+gboolean sandbox_process(int front, gboolean network, GError **error)
 {
     const struct rlimit none = { 0, 0 };
 
@@ -123,5 +145,5 @@ gboolean sandbox_process(int front, GError **error)
                     g_strerror(errno));
         return FALSE;
     }
-    return load_filter(front, error);
+    return load_filter(front, network, error);
 }

@@ -5,13 +5,13 @@
 #include <glib.h>
 
 /* Files: at and below root everything that the user may do, but never execute; nothing elsewhere;
- * with read_only nothing is changed. Binds the calling thread and those it starts later: call it
+ * with read_only nothing is changed; without network no TCP, where Landlock knows of it. Binds the calling thread and those it starts later: call it
  * before the first thread. FALSE with an error where the kernel has no Landlock; nothing has been
  * bound then. */
-gboolean sandbox_files(const char *root, gboolean read_only, GError **error);
+gboolean sandbox_files(const char *root, gboolean read_only, gboolean network, GError **error);
 
 /* No core dump, no ptrace by others, no new privileges, and only the system calls of syscalls.c:
  * any other fails with EPERM and is logged by the kernel (with $SOJOURN_SANDBOX=kill it ends the
- * process: for tests). front is a pidfd, the only process that may be sent a signal. Binds all
+ * process: for tests). network: internet sockets can be made. front is a pidfd, the only process that may be sent a signal. Binds all
  * threads. */
-gboolean sandbox_process(int front, GError **error);
+gboolean sandbox_process(int front, gboolean network, GError **error);

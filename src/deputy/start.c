@@ -106,7 +106,8 @@ GBytes *start_new(const RunOptions *options, const Terminal *terminal, const gui
     terminal_size(terminal, &start->winsize);
     terminal_modes(terminal, &start->modes);
     start->realtime_ns = (guint64) g_get_real_time() * 1000;
-    start->flags = (options->linger ? WIRE_LINGER : 0) | (options->read_only ? WIRE_READ_ONLY : 0);
+    start->flags = (options->linger ? WIRE_LINGER : 0) | (options->read_only ? WIRE_READ_ONLY : 0) |
+                   (options->network == NETWORK_HOME ? WIRE_SOCKETS : 0);
     start->memory_bytes = options->memory_bytes;
     start->root_dev = root_device(options->root);
     signals_inherited(&start->ignored, &start->blocked);

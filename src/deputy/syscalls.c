@@ -3,8 +3,9 @@
  *
  * Not here on purpose: execve and execveat, ptrace and process_vm_*, kill (tgkill is limited to the
  * back itself by sandbox.c), mount and namespaces, bpf, io_uring_*, keyctl, sched_set*, socket
- * families other than AF_UNIX (sandbox.c). Calls whose arguments are restricted are in sandbox.c:
- * clone, ioctl, mmap, mprotect, pidfd_send_signal, prctl, socket, tgkill, unshare.
+ * families other than AF_UNIX and, for a job with --network home, AF_INET and AF_INET6. Calls whose arguments are restricted are in sandbox.c:
+ * clone, ioctl, mmap, mprotect, pidfd_send_signal, prctl, socket, tgkill, unshare; and those of
+ * internet sockets, which a job without them does not get: accept4, bind, getpeername, listen.
  */
 #include "syscalls.h"
 
@@ -12,7 +13,6 @@
 
 const char *const syscalls_allowed[] = {
     "_llseek", /* 32-bit */
-    "accept4", /* a listening socket of the job's, once sockets live at home */
     "access",
     "brk",
     "capget",  /* root's jobs: files with the ids of the caller */

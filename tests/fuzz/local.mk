@@ -50,6 +50,13 @@ fuzz_files_CFLAGS = $(AM_CFLAGS) $(FUSE_CFLAGS)
 fuzz_files_LDFLAGS = $(FUZZ_LINK)
 fuzz_files_LDADD = $(GLIB_LIBS) $(FUSE_LIBS)
 
+FUZZ_TARGETS += fuzz-sockets
+fuzz_sockets_SOURCES = tests/fuzz/fuzz-sockets.c $(SOCKETS_SOURCES) $(FILES_SOURCES) src/common/error.c \
+	src/common/log.c $(FUZZ_DRIVER)
+fuzz_sockets_CFLAGS = $(AM_CFLAGS) $(FUSE_CFLAGS)
+fuzz_sockets_LDFLAGS = $(FUZZ_LINK)
+fuzz_sockets_LDADD = $(GLIB_LIBS) $(FUSE_LIBS)
+
 FUZZ_TARGETS += fuzz-rpc
 fuzz_rpc_SOURCES = tests/fuzz/fuzz-rpc.c $(FUZZ_DRIVER)
 fuzz_rpc_LDFLAGS = $(FUZZ_LINK)

@@ -69,3 +69,8 @@ test_files_LDADD = $(DEPUTY_LIBS) $(COMMON_LIBS)
 UNIT_TESTS += test-deputy
 test_deputy_SOURCES = tests/unit/test-deputy.c
 test_deputy_LDADD = $(DEPUTY_LIBS) $(UNIT_LDADD)
+
+UNIT_TESTS += test-sockets
+test_sockets_SOURCES = tests/unit/test-sockets.c
+test_sockets_CFLAGS = $(AM_CFLAGS) $(FUSE_CFLAGS)
+test_sockets_LDADD = $(DEPUTY_LIBS) $(UNIT_LDADD)

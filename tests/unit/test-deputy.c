@@ -45,7 +45,7 @@ static void test_start(void)
     g_assert_cmpstr(message.start.argv.items[1], ==, "b c");
     g_assert_cmpint(message.start.pid, ==, getpid());
     g_assert_cmpuint(message.start.uid, ==, getuid());
-    g_assert_cmpuint(message.start.flags, ==, WIRE_LINGER);
+    g_assert_cmpuint(message.start.flags, ==, WIRE_LINGER | WIRE_SOCKETS);
     g_assert_cmpuint(message.start.memory_bytes, ==, 64 << 20);
     g_assert_cmpuint(message.start.env.count, ==, g_strv_length(environ));
     wire_clear(&message);
@@ -171,7 +171,7 @@ static int locked(void)
 {
     GError *error = NULL;
 
-    if (!sandbox_process(-1, &error))
+    if (!sandbox_process(-1, FALSE, &error))
         return 100;
     if (socket(AF_INET, SOCK_STREAM, 0) >= 0 || errno != EPERM)
         return 1;

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* sockets-option.c - the socket options and ioctl commands that may pass
+ *
+ * A list of what is allowed, not of what is not: some options hold addresses of memory, descriptors
+ * or programs (filters). What concerns the program's own waiting and reading (timeouts, low-water
+ * marks, urgent bytes in line) is the guest's affair and never comes here. SO_LINGER is remembered:
+ * on the real socket it would make close() wait.
+ */
+#include "sockets-impl.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+enum { GET = 1, SET = 2, BOTH = 3 };
+
+static const struct {
+    int level, name, may;
+} options[] = {
+    { SOL_SOCKET, SO_REUSEADDR, BOTH },
+    { SOL_SOCKET, SO_REUSEPORT, BOTH },
+    { SOL_SOCKET, SO_KEEPALIVE, BOTH },
+    { SOL_SOCKET, SO_BROADCAST, BOTH },
+    { SOL_SOCKET, SO_DONTROUTE, BOTH },
+    { SOL_SOCKET, SO_SNDBUF, BOTH },
+    { SOL_SOCKET, SO_RCVBUF, BOTH },
+    { SOL_SOCKET, SO_SNDBUFFORCE, SET },
+    { SOL_SOCKET, SO_RCVBUFFORCE, SET },
+    { SOL_SOCKET, SO_PRIORITY, BOTH },
+    { SOL_SOCKET, SO_MARK, BOTH },
+    { SOL_SOCKET, SO_BINDTODEVICE, BOTH },
+    { SOL_SOCKET, SO_NO_CHECK, BOTH },
+    { SOL_SOCKET, SO_INCOMING_CPU, GET },
+    { SOL_SOCKET, SO_ACCEPTCONN, GET },
+    { SOL_SOCKET, SO_DOMAIN, GET },
+    { SOL_SOCKET, SO_TYPE, GET },
+    { SOL_SOCKET, SO_PROTOCOL, GET },
+    { SOL_SOCKET, SO_ERROR, GET },
+    { SOL_SOCKET, SO_PEERCRED, GET },
+    { IPPROTO_TCP, TCP_NODELAY, BOTH },
+    { IPPROTO_TCP, TCP_MAXSEG, BOTH },
+    { IPPROTO_TCP, TCP_CORK, BOTH },
+    { IPPROTO_TCP, TCP_KEEPIDLE, BOTH },
+    { IPPROTO_TCP, TCP_KEEPINTVL, BOTH },
+    { IPPROTO_TCP, TCP_KEEPCNT, BOTH },
+    { IPPROTO_TCP, TCP_SYNCNT, BOTH },
+    { IPPROTO_TCP, TCP_LINGER2, BOTH },
+    { IPPROTO_TCP, TCP_DEFER_ACCEPT, BOTH },
+    { IPPROTO_TCP, TCP_WINDOW_CLAMP, BOTH },
+    { IPPROTO_TCP, TCP_INFO, GET },
+    { IPPROTO_TCP, TCP_QUICKACK, BOTH },
+    { IPPROTO_TCP, TCP_CONGESTION, BOTH },
+    { IPPROTO_TCP, TCP_USER_TIMEOUT, BOTH },
+    { IPPROTO_TCP, TCP_FASTOPEN, BOTH },
+    { IPPROTO_TCP, TCP_NOTSENT_LOWAT, BOTH },
+    { IPPROTO_UDP, 1 /* UDP_CORK */, BOTH },
+    { IPPROTO_IP, IP_TOS, BOTH },
+    { IPPROTO_IP, IP_TTL, BOTH },
+    { IPPROTO_IP, IP_RECVTOS, BOTH },
+    { IPPROTO_IP, IP_RECVTTL, BOTH },
+    { IPPROTO_IP, IP_PKTINFO, BOTH },
+    { IPPROTO_IP, IP_RECVERR, BOTH },
+    { IPPROTO_IP, IP_MTU_DISCOVER, BOTH },
+    { IPPROTO_IP, IP_MTU, GET },
+    { IPPROTO_IP, IP_FREEBIND, BOTH },
+    { IPPROTO_IP, IP_TRANSPARENT, BOTH },
+    { IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, BOTH },
+    { IPPROTO_IP, IP_MINTTL, BOTH },
+    { IPPROTO_IP, IP_MULTICAST_IF, BOTH },
+    { IPPROTO_IP, IP_MULTICAST_TTL, BOTH },
+    { IPPROTO_IP, IP_MULTICAST_LOOP, BOTH },
+    { IPPROTO_IP, IP_MULTICAST_ALL, BOTH },
+    { IPPROTO_IP, IP_ADD_MEMBERSHIP, SET },
+    { IPPROTO_IP, IP_DROP_MEMBERSHIP, SET },
+    { IPPROTO_IP, IP_ADD_SOURCE_MEMBERSHIP, SET },
+    { IPPROTO_IP, IP_DROP_SOURCE_MEMBERSHIP, SET },
+    { IPPROTO_IP, IP_UNICAST_IF, BOTH },
+    { IPPROTO_IPV6, IPV6_V6ONLY, BOTH },
+    { IPPROTO_IPV6, IPV6_UNICAST_HOPS, BOTH },
+    { IPPROTO_IPV6, IPV6_MULTICAST_HOPS, BOTH },
+    { IPPROTO_IPV6, IPV6_MULTICAST_LOOP, BOTH },
+    { IPPROTO_IPV6, IPV6_MULTICAST_IF, BOTH },
+    { IPPROTO_IPV6, IPV6_ADD_MEMBERSHIP, SET },
+    { IPPROTO_IPV6, IPV6_DROP_MEMBERSHIP, SET },
+    { IPPROTO_IPV6, IPV6_RECVPKTINFO, BOTH },
+    { IPPROTO_IPV6, IPV6_RECVHOPLIMIT, BOTH },
+    { IPPROTO_IPV6, IPV6_RECVTCLASS, BOTH },
+    { IPPROTO_IPV6, IPV6_RECVERR, BOTH },
+    { IPPROTO_IPV6, IPV6_MTU_DISCOVER, BOTH },
+    { IPPROTO_IPV6, IPV6_MTU, BOTH },
+    { IPPROTO_IPV6, IPV6_TCLASS, BOTH },
+    { IPPROTO_IPV6, IPV6_DONTFRAG, BOTH },
+    { IPPROTO_IPV6, IPV6_AUTOFLOWLABEL, BOTH },
+    { IPPROTO_IPV6, IPV6_ADDR_PREFERENCES, BOTH },
+};
+
+static gboolean may(int level, int name, int what)
+{
+    for (gsize i = 0; i < G_N_ELEMENTS(options); i++)
+        if (options[i].level == level && options[i].name == name)
+            return (options[i].may & what) != 0;
+    return FALSE;
+}
+
+int socket_set_option(Socket *socket, int level, int name, const void *value, gsize size)
+{
+    guint8 aligned[HOME_SOCKETS_VALUE_MAX] __attribute__((aligned(8)));
+
+    if (level == SOL_SOCKET && name == SO_LINGER && size >= sizeof socket->linger) {
+        memcpy(&socket->linger, value, sizeof socket->linger);
+        return 0;
+    }
+    if (!may(level, name, SET))
+        return -ENOPROTOOPT;
+    memcpy(aligned, value, size);
+    return setsockopt(socket->fd, level, name, aligned, (socklen_t) size) < 0 ? -errno : 0;
+}
+
+int socket_get_option(Socket *socket, int level, int name, void *value, socklen_t *size)
+{
+    if (level == SOL_SOCKET && name == SO_LINGER && *size >= sizeof socket->linger) {
+        *size = sizeof socket->linger;
+        memcpy(value, &socket->linger, *size);
+        return 0;
+    }
+    if (!may(level, name, GET))
+        return -ENOPROTOOPT;
+    return getsockopt(socket->fd, level, name, value, size) < 0 ? -errno : 0;
+}
+
+/* Commands that fill in the rest of a struct ifreq, and those that give a number. */
+static const struct {
+    guint32 command;
+    gsize size;
+} commands[] = {
+    { SIOCGIFADDR, sizeof(struct ifreq) },    { SIOCGIFNETMASK, sizeof(struct ifreq) },
+    { SIOCGIFBRDADDR, sizeof(struct ifreq) }, { SIOCGIFDSTADDR, sizeof(struct ifreq) },
+    { SIOCGIFFLAGS, sizeof(struct ifreq) },   { SIOCGIFMTU, sizeof(struct ifreq) },
+    { SIOCGIFMETRIC, sizeof(struct ifreq) },  { SIOCGIFINDEX, sizeof(struct ifreq) },
+    { SIOCGIFNAME, sizeof(struct ifreq) },    { SIOCGIFHWADDR, sizeof(struct ifreq) },
+    { SIOCGIFTXQLEN, sizeof(struct ifreq) },  { TIOCOUTQ, sizeof(int) },
+    { FIONREAD, sizeof(int) },                { SIOCATMARK, sizeof(int) },
+};
+
+/* SIOCGIFCONF holds an address of memory: the guest sends the command with no argument, and gets the
+ * list that it would point at. */
+static int list_addresses(Socket *socket, guint8 *list, gsize *size)
+{
+    struct ifconf conf = { .ifc_len = HOME_SOCKETS_VALUE_MAX, .ifc_buf = (char *) list };
+
+    if (ioctl(socket->fd, SIOCGIFCONF, &conf) < 0)
+        return -errno;
+    *size = (gsize) conf.ifc_len;
+    return 0;
+}
+
+int socket_ioctl(Socket *socket, guint32 command, guint8 argument[HOME_SOCKETS_VALUE_MAX],
+                 gsize *size)
+{
+    if (command == SIOCGIFCONF)
+        return list_addresses(socket, argument, size);
+    for (gsize i = 0; i < G_N_ELEMENTS(commands); i++)
+        if (commands[i].command == command) {
+            if (ioctl(socket->fd, command, argument) < 0)
+                return -errno;
+            *size = commands[i].size;
+            return 0;
+        }
+    return -ENOTTY;
+}
