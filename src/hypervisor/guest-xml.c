@@ -317,13 +317,22 @@ static void set_life(GVirConfigDomain *domain)
                                      GVIR_CONFIG_DOMAIN_LIFECYCLE_DESTROY);
 }
 
-/* A second monitor, which libvirt-gconfig has no words for; under TCG only, see monitor.h. */
-static char *with_monitor(const char *xml, const GuestSpec *spec)
+/* What libvirt-gconfig has no words for; under TCG only.
+ *
+ * A second monitor: see monitor.h.
+ *
+ * No event_idx: with it, guest and device tell each other up to which index they have looked, and each needs a full memory
+ * barrier between its own store and its load of the other's. The TCG of one vCPU emits none (it takes itself to be alone, and
+ * a locked instruction for a plain one), though QEMU's main loop works beside it: once in very many times both miss the
+ * other's step, and the port stands still for good. Without it each side tells the other always. */
+static char *with_arguments(const char *xml, const GuestSpec *spec)
 {
     g_autofree char *path = monitor_path(spec->channel_path);
     g_autofree char *args =
         g_markup_printf_escaped("  <qemu:commandline>\n    <qemu:arg value=\"-qmp\"/>\n"
                                 "    <qemu:arg value=\"unix:%s,server=on,wait=off\"/>\n"
+                                "    <qemu:arg value=\"-global\"/>\n"
+                                "    <qemu:arg value=\"virtio-device.event_idx=off\"/>\n"
                                 "  </qemu:commandline>\n",
                                 path);
     const char *end = g_strrstr(xml, "</domain>"), *type = strstr(xml, "<domain ");
@@ -363,7 +372,7 @@ char *guest_xml(const GuestSpec *spec, GError **error)
     char *plain = gvir_config_object_to_xml(GVIR_CONFIG_OBJECT(domain));
     if (kvm)
         return plain;
-    char *xml = with_monitor(plain, spec);
+    char *xml = with_arguments(plain, spec);
     g_free(plain);
     return xml;
 }

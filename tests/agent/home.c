@@ -536,6 +536,7 @@ static void start_qemu(Home *home, const char *socket_path)
     const char *fixed[] = {
         qemu_path ? qemu_path : "qemu-system-x86_64", "-M", "microvm,accel=tcg,x-option-roms=off,isa-serial=on",
         "-no-acpi", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-serial", "stdio",
+        "-global", "virtio-device.event_idx=off",
         "-device", "virtio-serial-device", "-device", "virtserialport,chardev=link,name=sojourn.link",
         "-device", "virtio-rng-device",
     };

@@ -63,7 +63,7 @@ class Qemu:
         base = os.path.join(image.folder, f'q{Qemu.count}')
         self.stream = base + '.in'
         command = machine(image, spec, touch) + [
-            '-device', 'virtio-serial-device,max_ports=2',
+            '-global', 'virtio-device.event_idx=off', '-device', 'virtio-serial-device,max_ports=2',
             '-chardev', f'socket,id=c0,path={base}.ch,server=on,wait=off',
             '-device', 'virtserialport,id=p0,nr=1,chardev=c0,name=sojourn.link',
             '-device', 'virtio-balloon-device,free-page-reporting=on',
