@@ -64,6 +64,8 @@ if [ "$(id -u)" = 0 ]; then
     wait_until 20 rig on node1 -u root sh -c 'sojourn list | grep mighty | grep -q running' || { cat "$work/mighty.log"; fail "root's job does not start"; }
     rig on node1 -u root sojourn migrate mighty node2 >"$work/said.out" 2>"$work/said.err" && fail "root's job went away from home"
     grep -q -- '--trust-nodes' "$work/said.err" || { cat "$work/said.err"; fail "it does not say what to do about root's job"; }
+    rig on node1 -u root sojourn cluster init --name other >"$work/said.out" 2>"$work/said.err" && fail "a node with jobs has another name"
+    grep -q 'jobs at home here know this node as node1; end them' "$work/said.err" || { cat "$work/said.err"; fail "it does not say why the name must stay"; }
     rig on node1 -u root sojourn kill -KILL mighty || fail "root's job cannot be killed"
     wait $mighty
 fi
