@@ -9,6 +9,7 @@
 #include "common/log.h"
 #include "hosted.h"
 #include "hypervisor/gate.h"
+#include "hypervisor/monitor.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -26,6 +27,7 @@ typedef struct {
     int stream_fd;           /* came before the incoming QEMU was there; -1 */
     gboolean prepared, committed;
     Relay *relay;
+    Monitor *monitor;        /* of the incoming QEMU, under TCG; NULL: libvirt resumes it */
     guint timer;             /* unused, or ask again */
     gint64 finished_us;
 } Arrival;
@@ -41,6 +43,7 @@ static void arrival_free(Arrival *a)
     if (a->timer)
         g_source_remove(a->timer);
     gate_free(a->gate);
+    monitor_free(a->monitor);
     if (a->stream_fd >= 0)
         close(a->stream_fd);
     if (a->relay)
@@ -132,6 +135,16 @@ void arrival_cancel(Node *node, const char *home, Json *params, RpcCall *call)
 
 /* COMMIT */
 
+/* For a callback that may come when the arrival is over (g_free both). */
+static gpointer *ticket_new(Arrival *a)
+{
+    gpointer *ticket = g_new(gpointer, 2);
+
+    ticket[0] = a->node;
+    ticket[1] = g_strdup(a->id);
+    return ticket;
+}
+
 static void arrival_commit(Arrival *a);
 
 static gboolean commit_again(gpointer user)
@@ -143,28 +156,58 @@ static gboolean commit_again(gpointer user)
     return G_SOURCE_REMOVE;
 }
 
-static void resumed(GObject *source, GAsyncResult *result, gpointer user)
+static void arrived(Arrival *a, gboolean runs)
 {
-    g_autofree char *id = ((gpointer *)user)[1];
-    Arrival *a = arrival_find(((gpointer *)user)[0], id);
-    g_autoptr(GError) error = NULL;
-    Hosted *hosted;
+    Hosted *hosted = hosted_find(a->node, a->job);
 
-    g_free(user);
-    if (!guest_finish(result, &error))
-        log_error("migration %.8s: the guest could not be resumed: %s", id, error->message);
-    if (!a)
-        return;
-    hosted = hosted_find(a->node, a->job);
     if (hosted) {
         hosted->busy = FALSE;
         hosted->busy_until_us = g_get_monotonic_time();
-        hosted->state = error ? GUEST_PAUSED : GUEST_RUNNING;
+        hosted->state = runs ? GUEST_RUNNING : GUEST_PAUSED;
     }
     fault("destination.resumed");
     log_info("job %s: is here, epoch %" G_GUINT64_FORMAT, a->job, a->epoch);
     if (a->gate)
         gate_commit(a->gate);
+}
+
+static void resumed(GObject *source, GAsyncResult *result, gpointer user)
+{
+    g_autofree char *id = ((gpointer *)user)[1];
+    Arrival *a = arrival_find(((gpointer *)user)[0], id);
+    g_autoptr(GError) error = NULL;
+
+    g_free(user);
+    if (!guest_finish(result, &error))
+        log_error("migration %.8s: the guest could not be resumed: %s", id, error->message);
+    if (a)
+        arrived(a, !error);
+}
+
+static void continued(gboolean ok, gpointer user);
+
+/* Where QEMU has a second monitor it is told without libvirt in between, which learns of it from QEMU: the guest stands still
+ * while libvirt would find it, begin a job, and write its status. */
+static void arrival_resume(Arrival *a)
+{
+    a->committed = TRUE;
+    fault("destination.committed");
+    if (a->monitor)
+        monitor_command(a->monitor, "cont", continued, a);
+    else
+        guest_resume(a->node->hv, a->job, resumed, ticket_new(a));
+}
+
+static void continued(gboolean ok, gpointer user)
+{
+    Arrival *a = user;
+
+    if (ok) {
+        arrived(a, TRUE);
+        return;
+    }
+    log_warning("job %s: QEMU's second monitor does not let it go on; libvirt is asked to", a->job);
+    guest_resume(a->node->hv, a->job, resumed, ticket_new(a));
 }
 
 static void refused(GObject *source, GAsyncResult *result, gpointer user)
@@ -175,15 +218,6 @@ static void refused(GObject *source, GAsyncResult *result, gpointer user)
     g_free(user);
     if (a && a->gate)
         gate_refuse(a->gate, "The job's deputy did not take the commit");
-}
-
-static gpointer *ticket_new(Arrival *a)
-{
-    gpointer *ticket = g_new(gpointer, 2);
-
-    ticket[0] = a->node;
-    ticket[1] = g_strdup(a->id);
-    return ticket;
 }
 
 /* Only the deputy's own word counts as a refusal: an error may hide that an earlier question was answered with yes. */
@@ -218,9 +252,7 @@ static void commit_answered(const char *home, Json *result, const GError *error,
         return;
     switch (verdict_destination(commit_meaning(result, error))) {
     case VERDICT_RESUME:
-        a->committed = TRUE;
-        fault("destination.committed");
-        guest_resume(a->node->hv, a->job, resumed, ticket_new(a));
+        arrival_resume(a);
         break;
     case VERDICT_DESTROY:
         log_warning("job %s: COMMIT of epoch %" G_GUINT64_FORMAT " was refused: %s", a->job, a->epoch,
@@ -281,6 +313,11 @@ static void gate_prepared(Gate *gate, gpointer user)
     a->prepared = TRUE;
     if (hosted)
         hosted_link(hosted);
+    if (hosted && g_str_equal(json_get_string(hosted->description, "accel", "tcg"), "tcg")) {
+        g_autofree char *path = monitor_path(hosted->channel_path);
+
+        a->monitor = monitor_open(path, NULL);
+    }
     stream_join(a);
 }
 

@@ -84,6 +84,16 @@ static void departure_free(Departure *d)
     g_free(d);
 }
 
+/* For a callback that may come when the departure is over (g_free both). */
+static gpointer *ticket_new(Departure *d)
+{
+    gpointer *ticket = g_new(gpointer, 2);
+
+    ticket[0] = d->node;
+    ticket[1] = g_strdup(d->id);
+    return ticket;
+}
+
 /* Doubt about the last step */
 
 static void settle_ask(Departure *d);
@@ -102,11 +112,7 @@ static gboolean settle_again(gpointer user)
 
 static void settle_later(Departure *d)
 {
-    gpointer *ticket = g_new(gpointer, 2);
-
-    ticket[0] = d->node;
-    ticket[1] = g_strdup(d->id);
-    g_timeout_add(500, settle_again, ticket);
+    g_timeout_add(500, settle_again, ticket_new(d));
 }
 
 /* The guest here stands still until home says whose the job is, but not for ever (--orphan). */
@@ -149,14 +155,11 @@ static void settle_answered(const char *home, Json *result, const GError *error,
 
 static void settle_ask(Departure *d)
 {
-    gpointer *ticket = g_new(gpointer, 2);
     Json *params = json_set_string(json_object(), "job", d->job);
 
-    ticket[0] = d->node;
-    ticket[1] = g_strdup(d->id);
     json_set_string(params, "migration", d->id);
     cluster_call(d->node->cluster, d->home, "job.truth", json_set_bool(params, "settle", TRUE), 5000, settle_answered,
-                 ticket);
+                 ticket_new(d));
 }
 
 static void gate_unsure(GateSource *gate, const char *text, gpointer user)
@@ -217,9 +220,26 @@ static gboolean gate_prepared(GateSource *gate, gpointer user)
     return TRUE;
 }
 
-static void gate_finished(GateSource *gate, gpointer user)
+static void old_guest_gone(GObject *source, GAsyncResult *result, gpointer user)
 {
-    ((Departure *)user)->finished_us = g_get_monotonic_time();
+    Node *node = ((gpointer *)user)[0];
+    g_autofree char *id = ((gpointer *)user)[1];
+    Departure *d = g_hash_table_lookup(node->departures, id);
+
+    g_free(user);
+    guest_finish(result, NULL);
+    if (d && d->gate)
+        gate_source_go_on(d->gate);
+}
+
+/* The guest here is nobody any more. libvirt is told when it is gone: it would ask its QEMU to end, and look 200 ms later. */
+static gboolean gate_finished(GateSource *gate, gpointer user)
+{
+    Departure *d = user;
+
+    d->finished_us = g_get_monotonic_time();
+    guest_end(d->node->hv, d->job, old_guest_gone, ticket_new(d));
+    return TRUE;
 }
 
 static void gate_ended(GateSource *gate, const char *reason, gboolean violation, gpointer user)

@@ -29,7 +29,7 @@ struct GateSource {
     gboolean open;                 /* a call waits for its answer ... */
     LvHeader call;                 /* ... this one */
     char *stream_uri;              /* our own, from PREPARE3 */
-    GByteArray *held;              /* PREPARE3's answer, until gate_source_go_on ... */
+    GByteArray *held;              /* PREPARE3's or FINISH3's answer, until gate_source_go_on ... */
     LvHeader held_header;          /* ... and its header */
     gboolean finishing;            /* FINISH3 that is no cancellation has been passed on, and not answered */
     gboolean settling;             /* unsure() has been, or is about to be, called */
@@ -103,7 +103,9 @@ static void source_fault(GateSource *gate, gboolean violation, const char *forma
         log_warning("migration of job %s: refused an answer: %s", gate->uuid, gate->reason);
     gate->violation |= violation;
     g_clear_pointer(&gate->peer, lv_conn_free);
-    if (!gate->finishing) {
+    if (gate->complete && gate->held) {
+        return; /* all has been said; our client will hear it */
+    } else if (!gate->finishing) {
         source_over(gate);
     } else if (!gate->settling) {
         gate->settling = TRUE;
@@ -205,15 +207,29 @@ static void client_closed(LvConn *conn, const char *why, gboolean bad, gpointer 
 
 static void pass(GateSource *gate, const LvHeader *header, const GByteArray *body)
 {
-    gboolean moved = gate->finishing && header->status == LV_OK;
-
     gate->open = FALSE;
     gate->finishing = FALSE;
     gate->complete |= header->procedure == LV_FINISH3_PARAMS;
     if (gate->client)
         lv_conn_send(gate->client, header, body);
-    if (moved && gate->events->finished)
-        gate->events->finished(gate, gate->user);
+}
+
+/* An answer that somebody may want to be told of before our client hears it. It is kept first: gate_source_go_on may come
+ * from within. */
+static void hold(GateSource *gate, const LvHeader *header, GByteArray *body, gboolean (*told)(GateSource *, gpointer))
+{
+    gate->held_header = *header;
+    gate->held = g_byte_array_ref(body);
+    if (!told || !told(gate, gate->user))
+        gate_source_go_on(gate);
+}
+
+/* The guest has left. */
+static void finish(GateSource *gate, const LvHeader *header, GByteArray *body)
+{
+    gate->complete = TRUE;
+    gate->finishing = FALSE;
+    hold(gate, header, body, gate->events->finished);
 }
 
 /* The cookie as our libvirt may see it; FALSE when it is not fit to be seen. */
@@ -235,28 +251,27 @@ static gboolean admit_cookie(GateSource *gate, LvMigrateAnswer *answer)
 }
 
 static void pass_answer(GateSource *gate, const LvHeader *header, const guint8 *body, gsize size,
-                        gboolean finish)
+                        gboolean finished)
 {
     g_autoptr(GByteArray) out = NULL;
     LvMigrateAnswer answer;
 
-    if (!lv_migrate_answer_decode(body, size, finish, &answer)) {
+    if (!lv_migrate_answer_decode(body, size, finished, &answer)) {
         source_fault(gate, TRUE, "an answer that can not be decoded");
         return;
     }
-    if (!finish && g_strcmp0(answer.uri, gate->stream_uri) != 0) {
+    if (!finished && g_strcmp0(answer.uri, gate->stream_uri) != 0) {
         source_fault(gate, TRUE, "another place for the stream");
-    } else if (finish && g_strcmp0(answer.name, gate->name) != 0) {
+    } else if (finished && g_strcmp0(answer.name, gate->name) != 0) {
         source_fault(gate, TRUE, "another domain");
     } else if (admit_cookie(gate, &answer)) {
-        out = lv_migrate_answer_encode(&answer, finish);
-        gate->held_header = *header;
-        if (!finish && gate->events->prepared) /* kept first: gate_source_go_on may come from within */
-            gate->held = g_steal_pointer(&out);
-        if (out)
+        out = lv_migrate_answer_encode(&answer, finished);
+        if (!finished)
+            hold(gate, header, out, gate->events->prepared);
+        else if (gate->finishing)
+            finish(gate, header, out);
+        else
             pass(gate, header, out);
-        else if (!gate->events->prepared(gate, gate->user))
-            gate_source_go_on(gate);
     }
     lv_migrate_answer_clear(&answer);
 }
@@ -383,7 +398,10 @@ void gate_source_settle(GateSource *gate, gboolean ours)
         return;
     reply = lv_reply_to(&gate->call, ours ? LV_ERROR : LV_OK);
     body = ours ? lv_error_encode(LV_CODE_OPERATION_FAILED, gate->reason) : made_up_success(gate);
-    pass(gate, &reply, body);
+    if (ours)
+        pass(gate, &reply, body);
+    else
+        finish(gate, &reply, body);
 }
 
 void gate_source_free(GateSource *gate)

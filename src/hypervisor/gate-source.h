@@ -28,8 +28,9 @@ typedef struct {
     /* PREPARE3 has been answered: libvirt begins to copy when it hears that. TRUE: not before gate_source_go_on (may be
      * NULL). */
     gboolean (*prepared)(GateSource *gate, gpointer user);
-    /* The destination has said that FINISH3 succeeded: the guest runs there (may be NULL). */
-    void (*finished)(GateSource *gate, gpointer user);
+    /* FINISH3 succeeded, or home has settled that it did: the guest runs there, and is nobody here (may be NULL). TRUE:
+     * libvirt is not told before gate_source_go_on. */
+    gboolean (*finished)(GateSource *gate, gpointer user);
     /* The last callback. violation: the destination said what it may not say. Our libvirt client
      * sees its connection end when gate_source_free is called. */
     void (*ended)(GateSource *gate, const char *reason, gboolean violation, gpointer user);
@@ -40,7 +41,7 @@ typedef struct {
 GateSource *gate_source_new(int client_fd, int peer_fd, const GateSourceConfig *config,
                             const GateSourceEvents *events, gpointer user);
 
-/* After prepared() was answered with TRUE, once. */
+/* After prepared() or finished() was answered with TRUE, once. */
 void gate_source_go_on(GateSource *gate);
 
 /* After unsure(), once. ours: the guest is effective here and nothing is expected: libvirt gets an error and resumes it. Not

@@ -180,14 +180,14 @@ static gboolean call(Migration *migration, GError **error)
                         migration->bandwidth_mib, migration->destination_xml, error);
 }
 
-/* Back on the main context: waits until libvirt's own account has come. */
+/* Back on the main context: waits until libvirt's own account has come, or cannot come any more. */
 static gboolean settle(gpointer user)
 {
     GTask *task = user;
     Migration *migration = g_task_get_task_data(task);
     MigrationSeen seen = hypervisor_migration_seen(migration->hv, migration->id);
 
-    if (migration->success && !seen.done && g_get_monotonic_time() < migration->settle_until)
+    if (migration->success && !seen.done && !seen.ended && g_get_monotonic_time() < migration->settle_until)
         return G_SOURCE_CONTINUE;
     migration->migrated.downtime_ms = seen.job.downtime_ms;
     migration->migrated.bytes = seen.job.bytes;
@@ -256,7 +256,7 @@ void guest_migrate(Hypervisor *hv, const char *id, const GuestMigration *wanted,
     migration->migrated.state = GUEST_UNKNOWN;
     g_mutex_init(&migration->lock);
     g_cond_init(&migration->over_cond);
-    hypervisor_forget_migration(hv, id);
+    hypervisor_begin_migration(hv, id);
     g_task_set_task_data(task, migration, migration_free);
     g_thread_unref(g_thread_new("migration", worker_thread, task));
 }

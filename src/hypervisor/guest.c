@@ -5,12 +5,16 @@
 
 #include "common/error.h"
 #include "hypervisor-internal.h"
+#include "monitor.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#define EARLY_MS 2
+#define EARLY_TRIES 500
 
 /* One operation: what its worker needs, all of it its own. */
 typedef struct {
@@ -102,12 +106,59 @@ static void start_thread(GTask *task, gpointer source, gpointer data, GCancellab
     return_boolean(task, done, error);
 }
 
+/* libvirt starts QEMU with its CPUs stopped and asks it a dozen questions, none of which the guest's boot disturbs, before it
+ * lets them go. Where there is a second monitor that is done as soon as QEMU listens; libvirt hears of it from QEMU. */
+typedef struct {
+    char *path;
+    Monitor *monitor;
+    guint tries;
+} Early;
+
+static gboolean early_free(gpointer user)
+{
+    Early *early = user;
+
+    monitor_free(early->monitor);
+    g_free(early->path);
+    g_free(early);
+    return G_SOURCE_REMOVE;
+}
+
+static void early_done(gboolean ok, gpointer user)
+{
+    g_idle_add(early_free, user); /* libvirt does the same a moment later, so a failure is none */
+}
+
+static gboolean early_try(gpointer user)
+{
+    Early *early = user;
+
+    early->monitor = monitor_open(early->path, NULL);
+    if (early->monitor)
+        monitor_command(early->monitor, "cont", early_done, early);
+    else if (++early->tries < EARLY_TRIES)
+        return G_SOURCE_CONTINUE;
+    else
+        early_free(early);
+    return G_SOURCE_REMOVE;
+}
+
+static void early_start(const GuestSpec *spec)
+{
+    Early *early = g_new0(Early, 1);
+
+    early->path = monitor_path(spec->channel_path);
+    g_timeout_add(EARLY_MS, early_try, early);
+}
+
 void guest_start(Hypervisor *hv, const GuestSpec *spec, GAsyncReadyCallback callback, gpointer user)
 {
     Operation *operation = operation_new(spec->id);
     GError *error = NULL;
 
     operation->xml = guest_xml(spec, &error);
+    if (!error && g_str_equal(spec->accel, "tcg"))
+        early_start(spec);
     run(hv, operation, error, start_thread, callback, user);
 }
 
@@ -169,6 +220,21 @@ static void wait_until_gone(int pid)
 {
     for (int i = 0; pid && i < 200 && kill(pid, 0) == 0; i++)
         g_usleep(500);
+}
+
+static void end_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+{
+    wait_until_gone(GPOINTER_TO_INT(data));
+    g_task_return_boolean(task, TRUE);
+}
+
+void guest_end(Hypervisor *hv, const char *id, GAsyncReadyCallback callback, gpointer user)
+{
+    g_autoptr(GTask) task = g_task_new(NULL, NULL, callback, user);
+
+    g_task_set_task_data(task, GINT_TO_POINTER(guest_pid(hv, id)), NULL);
+    guest_kill(hv, id);
+    g_task_run_in_thread(task, end_thread);
 }
 
 static void destroy_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)

@@ -54,6 +54,10 @@ void guest_destroy(Hypervisor *hv, const char *id, GAsyncReadyCallback callback,
  * that must not run one moment longer. FALSE where there is no such guest. */
 gboolean guest_kill(Hypervisor *hv, const char *id);
 
+/* The same, and calls back (TRUE in any case) when the process is gone, or after 100 ms: to whom libvirt would otherwise wait
+ * 200 ms for its end. */
+void guest_end(Hypervisor *hv, const char *id, GAsyncReadyCallback callback, gpointer user);
+
 /* Both are done at once where the guest is so already. */
 void guest_suspend(Hypervisor *hv, const char *id, GAsyncReadyCallback callback, gpointer user);
 void guest_resume(Hypervisor *hv, const char *id, GAsyncReadyCallback callback, gpointer user);

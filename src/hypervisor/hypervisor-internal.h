@@ -14,14 +14,17 @@ Virt *hypervisor_borrow(Hypervisor *hv, GError **error);
 /* Takes the reference over. NULL is fine. Any thread, does not block. */
 void hypervisor_give_back(Hypervisor *hv, Virt *virt);
 
-/* What the events have told about a guest's migration; cleared by hypervisor_forget_migration,
- * which is to be called before one begins. */
+/* What the events have told about a guest's migration; from hypervisor_begin_migration to
+ * hypervisor_forget_migration. */
 typedef struct {
+    gboolean under_way;
+    gboolean ended;    /* the guest here: no more will be told */
     gboolean done;
     VirtJobDone job;
     gint64 stopped_us; /* when it was last seen to be paused; 0: not */
 } MigrationSeen;
 
+void hypervisor_begin_migration(Hypervisor *hv, const char *id);
 void hypervisor_forget_migration(Hypervisor *hv, const char *id);
 MigrationSeen hypervisor_migration_seen(Hypervisor *hv, const char *id);
 

@@ -149,6 +149,12 @@ static MigrationSeen *note_migration(Hypervisor *hv, const char *id)
     return seen;
 }
 
+void hypervisor_begin_migration(Hypervisor *hv, const char *id)
+{
+    hypervisor_forget_migration(hv, id);
+    note_migration(hv, id)->under_way = TRUE;
+}
+
 /* Logs of guests: a hostile one must not fill the disk, a dead one leaves only what is of use. */
 
 static void trim_dir(const char *dir, const char *suffix, goffset max)
@@ -224,7 +230,9 @@ static void on_ended(const char *id, const char *reason, gpointer user)
     g_hash_table_remove(hv->guests, copy);
     if (g_hash_table_remove(hv->killed, copy) && !g_str_equal(reason, "migrated"))
         reason = "destroyed";
-    if (!g_str_equal(reason, "migrated"))
+    if (hypervisor_migration_seen(hv, copy).under_way)
+        note_migration(hv, copy)->ended = TRUE;
+    else
         hypervisor_forget_migration(hv, copy);
     drop_log(hv, copy, reason);
     if (hv->events.guest_ended)

@@ -34,7 +34,7 @@ typedef struct {
     GateSource *source;
     int peer, libvirtd;
     guint prepared, finished, ended, unsure;
-    gboolean present, violation;
+    gboolean present, violation, hold;
     char *reason;
 } Rig;
 
@@ -789,9 +789,12 @@ static void on_unsure(GateSource *source, const char *text, gpointer user)
     rig->reason = g_strdup(text);
 }
 
-static void on_moved(GateSource *source, gpointer user)
+static gboolean on_moved(GateSource *source, gpointer user)
 {
-    ((Rig *)user)->finished++;
+    Rig *rig = user;
+
+    rig->finished++;
+    return rig->hold;
 }
 
 static void on_source_ended(GateSource *source, const char *reason, gboolean violation,
@@ -855,6 +858,42 @@ static void test_source_success(void)
     rig_close(&rig);
 }
 
+static void spoil_break(Rig *rig, const LvHeader *header)
+{
+    close(rig->libvirtd);
+    rig->libvirtd = -1;
+}
+
+/* libvirt is not told before we say so, even if the destination leaves meanwhile. */
+static void test_source_hold(void)
+{
+    for (int leaves = 0; leaves < 2; leaves++) {
+        Rig rig;
+        LvHeader header;
+
+        source_finish(&rig, &header);
+        rig.hold = TRUE;
+        libvirtd_says(&rig, &header, LV_OK, answer_body(TRUE, NULL, NAME, LAST_COOKIE));
+        settle();
+        g_assert_cmpuint(rig.finished, ==, 1);
+        if (leaves)
+            spoil_break(&rig, &header);
+        settle();
+        g_assert_null(receive(rig.peer, &header));
+        g_assert_cmpuint(rig.unsure + rig.ended, ==, 0);
+        gate_source_go_on(rig.source);
+        drop(expect(rig.peer, LV_FINISH3_PARAMS, LV_REPLY, LV_OK, NULL));
+        call(rig.peer, LV_CONNECT_CLOSE, NULL);
+        settle();
+        close(rig.peer);
+        rig.peer = -1;
+        settle();
+        g_assert_cmpuint(rig.ended, ==, 1);
+        g_assert_cmpuint(rig.unsure, ==, 0);
+        rig_close(&rig);
+    }
+}
+
 static void check_unsure(gboolean ours, void (*spoil)(Rig *rig, const LvHeader *header))
 {
     Rig rig;
@@ -882,12 +921,6 @@ static void check_unsure(gboolean ours, void (*spoil)(Rig *rig, const LvHeader *
     settle();
     g_assert_cmpuint(rig.ended, ==, 1);
     rig_close(&rig);
-}
-
-static void spoil_break(Rig *rig, const LvHeader *header)
-{
-    close(rig->libvirtd);
-    rig->libvirtd = -1;
 }
 
 static void spoil_error(Rig *rig, const LvHeader *header)
@@ -955,6 +988,7 @@ int main(int argc, char **argv)
     g_test_add_func("/gate/golden", test_golden);
     g_test_add_func("/gate/cookie", test_cookie);
     g_test_add_func("/gate-source/success", test_source_success);
+    g_test_add_func("/gate-source/hold", test_source_hold);
     g_test_add_func("/gate-source/unsure", test_source_unsure);
     g_test_add_func("/gate-source/refuses", test_source_refuses);
     return g_test_run();
