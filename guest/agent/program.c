@@ -170,6 +170,8 @@ static void program_run(const Program *program, pid_t group, int error_fd)
         fail(error_fd, WIRE_STAGE_DIRECTORY);
     take_signals(start);
     environ = start->env.items;
+    if (*start->program) /* else, and if it has gone meanwhile, each folder of PATH costs a way home and back */
+        execve(start->program, start->argv.items, environ);
     execvp(start->argv.items[0], start->argv.items);
     if (found_nothing(start->argv.items[0]))
         errno = ENOENT;

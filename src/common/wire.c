@@ -267,6 +267,7 @@ static void code_start(Coder *coder, WireStart *start)
     code_u64(coder, &start->blocked);
     code_u64(coder, &start->memory_bytes);
     code_u32(coder, &start->root_dev);
+    code_string(coder, &start->program);
 }
 
 static void code_sig(Coder *coder, int32_t *sig)

@@ -120,6 +120,7 @@ typedef struct {
     int32_t nice;
     uint64_t ignored, blocked;  /* signals, bit n - 1 for signal n */
     uint64_t memory_bytes;      /* what was promised to the job; 0: not said */
+    const char *program;        /* where home finds argv[0]; "": the guest looks for it itself */
     uint32_t root_dev;          /* st_dev of the home's root, as the kernel encodes it in 32 bits; 0: not said */
 } WireStart;
 

@@ -74,6 +74,20 @@ static guint32 root_device(const char *root)
     return (minor(st.st_dev) & 0xff) | major(st.st_dev) << 8 | (minor(st.st_dev) & ~0xffu) << 12;
 }
 
+char *start_program(const char *name, const char *path)
+{
+    g_auto(GStrv) folders = g_strsplit(path ? path : "", ":", -1);
+
+    for (char **folder = folders; *folder && **folder == '/' && *name && !strchr(name, '/'); folder++) {
+        g_autofree char *candidate = g_build_filename(*folder, name, NULL);
+        struct stat st;
+
+        if (stat(candidate, &st) == 0 && S_ISREG(st.st_mode) && eaccess(candidate, X_OK) == 0)
+            return g_steal_pointer(&candidate);
+    }
+    return g_strdup("");
+}
+
 static WireStrings strings(char **items)
 {
     return (WireStrings) { g_strv_length(items), items };
@@ -109,6 +123,9 @@ GBytes *start_new(const RunOptions *options, const Terminal *terminal, const gui
     start->flags = (options->linger ? WIRE_LINGER : 0) | (options->read_only ? WIRE_READ_ONLY : 0) |
                    (options->network == NETWORK_HOME ? WIRE_SOCKETS : 0);
     start->memory_bytes = options->memory_bytes;
+    g_autofree char *program =
+        start_program(options->root ? "" : options->command[0], g_getenv("PATH"));
+    start->program = program;
     start->root_dev = root_device(options->root);
     signals_inherited(&start->ignored, &start->blocked);
 

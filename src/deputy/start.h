@@ -10,6 +10,10 @@
 GBytes *start_new(const RunOptions *options, const Terminal *terminal, const guint8 kinds[3],
                   GError **error);
 
+/* The executable file that execvp would find for name, by this PATH; "" (as everything but an absolute folder may mean
+ * something else to the guest) where it has to be looked for there. g_free. For start_new and tests. */
+char *start_program(const char *name, const char *path);
+
 /* cwd as a program sees it whose / is root; "/" if it is not below. For start_new and tests; part
  * of cwd. */
 const char *start_below(const char *cwd, const char *root);

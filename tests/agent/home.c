@@ -375,6 +375,7 @@ static void send_start(Home *home)
     start->stdio[1] = start->stdio[2] = kind;
     start->merged = merged;
     start->realtime_ns = (guint64)g_get_real_time() * 1000;
+    start->program = "";
     start->root_dev = encoded_device(root ? root : "/");
     start->flags = linger ? WIRE_LINGER : 0;
     send_message(home, LINK_BULK, &message);

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -26,6 +27,37 @@ static void test_below(void)
     g_assert_cmpstr(start_below("/home/u", "/home/u"), ==, "/");
     g_assert_cmpstr(start_below("/home/user", "/home/u"), ==, "/");
     g_assert_cmpstr(start_below("/etc", "/home/u"), ==, "/");
+}
+
+/* The first executable file of that name in a folder of PATH; folders that are not absolute end the search. */
+static void test_program(void)
+{
+    g_autofree char *folder = g_dir_make_tmp("sj-XXXXXX", NULL);
+    g_autofree char *plain = g_build_filename(folder, "plain", NULL);
+    g_autofree char *good = g_build_filename(folder, "good", NULL);
+    g_autofree char *sub = g_build_filename(folder, "sub", NULL);
+    g_autofree char *path = g_strdup_printf("%s:/nonexistent:%s", sub, folder);
+    g_autofree char *relative = g_strdup_printf("%s:.:%s", sub, folder);
+    static const struct {
+        const char *name;
+        gboolean relative, found;
+    } cases[] = {
+        { "good", FALSE, TRUE }, { "plain", FALSE, FALSE }, { "sub", FALSE, FALSE }, { "none", FALSE, FALSE },
+        { "./good", FALSE, FALSE }, { "", FALSE, FALSE }, { "good", TRUE, FALSE },
+    };
+
+    g_assert_true(g_file_set_contents(plain, "x", 1, NULL) && g_file_set_contents(good, "x", 1, NULL));
+    g_assert_cmpint(chmod(good, 0755) | mkdir(sub, 0755), ==, 0);
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *found = start_program(cases[i].name, cases[i].relative ? relative : path);
+        g_assert_cmpstr(found, ==, cases[i].found ? good : "");
+    }
+    g_autofree char *nowhere = start_program("good", NULL);
+    g_assert_cmpstr(nowhere, ==, "");
+    unlink(plain);
+    unlink(good);
+    rmdir(sub);
+    rmdir(folder);
 }
 
 static void test_start(void)
@@ -204,6 +236,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     signal(SIGPIPE, SIG_IGN); /* as blocked as in the front */
     g_test_add_func("/deputy/start/below", test_below);
+    g_test_add_func("/deputy/start/program", test_program);
     g_test_add_func("/deputy/start/message", test_start);
     g_test_add_func("/deputy/start/too-long", test_too_long);
     g_test_add_func("/deputy/pair", test_pair);

@@ -43,6 +43,7 @@ static WireMessage start_message(void)
             .ignored = 1ull << (SIGPIPE - 1),
             .blocked = 1ull << 63,
             .memory_bytes = 256ull << 20,
+            .program = "/usr/bin/true",
             .root_dev = 0x801,
         },
     };
