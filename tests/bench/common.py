@@ -144,6 +144,14 @@ class Figures:
     def add(self, name, value):
         self.samples.setdefault(name, []).append(value)
 
+    def merge(self, samples):
+        for name, values in samples.items():
+            self.samples.setdefault(name, []).extend(values)
+
     def of(self, name):
+        """Median, and the ends of the middle half."""
         values = self.samples.get(name)
-        return None if not values else (statistics.median(values), min(values), max(values))
+        if not values:
+            return None
+        low, middle, high = statistics.quantiles(values, n=4, method='inclusive') if len(values) > 1 else values * 3
+        return middle, low, high

@@ -5,7 +5,7 @@ import os
 import subprocess
 import time
 
-from common import AFTER_S, BUILD, TOP, CannotMeasure, Ticks, now_ms, output_of, start, stop
+from common import AFTER_S, BUILD, TOP, CannotMeasure, Ticks, now_ms, output_of, start, stop, wait_until
 
 
 class Rig:
@@ -15,7 +15,7 @@ class Rig:
         self.rig = os.path.join(TOP, 'scripts/rig')
         self.ours = 'node2' not in output_of([self.rig, 'list'])
         if self.ours:
-            output_of([self.rig, 'up', '2'])
+            output_of([self.rig, 'up', '2', '--spare-guests', '1,0'])
 
     def on(self, node, *words):
         """A command line that runs words on a node."""
@@ -23,6 +23,11 @@ class Rig:
 
     def ask(self, *words):
         return json.loads(output_of(self.on('node1', 'sojourn', *words, '--json')))
+
+    def wait_for_spare(self):
+        """Until a guest waits on node1 for the next job, and a moment longer."""
+        wait_until('a guest that is started ahead', lambda: self.ask('nodes')[0].get('spare') == 'ready', 30)
+        time.sleep(0.3)
 
     def down(self):
         if self.ours:
@@ -34,11 +39,11 @@ class Rig:
         return dict(line.split('=', 1) for line in text.split('\0') if '=' in line)
 
 
-def run_true(rig, environment):
-    """Milliseconds of `sojourn run true`, from its execve to its exit status."""
+def run_true(rig, environment, *options):
+    """Milliseconds of `sojourn run true` on node1, from its execve to its exit status."""
     user = int(output_of(rig.on('node1', 'id', '-u'))) if os.geteuid() == 0 else None
     begun = now_ms()
-    status = subprocess.run([os.path.join(BUILD, 'sojourn'), 'run', 'true'], env=environment, user=user,
+    status = subprocess.run([os.path.join(BUILD, 'sojourn'), 'run', *options, 'true'], env=environment, user=user,
                             stdin=subprocess.DEVNULL, timeout=120)
     if status.returncode:
         raise CannotMeasure(f'sojourn run true ended with {status.returncode}')

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""report.py - docs/performance.md: the table of a run, what it was taken on, and what its lines mean"""
+import os
+import platform
+import re
+import subprocess
+
+HEAD = '''# How fast it is
+
+Made by `tests/bench/run --report docs/performance.md`; not to be edited by hand. Every figure stands beside a *floor* (the same
+thing done with as little as can do it) or a *peer* (the same thing done in another way), taken in turn with it in one run
+on one machine, so the ratio says more than the milliseconds: those are the machine's. The spread is that of the middle half
+of the samples.
+
+{machine}
+
+'''
+
+NOTES = '''
+## What is measured
+
+- *run --cold true*: from the start of `sojourn run --cold true` to its exit status; the guest is started for it. Its floor is a
+  bare QEMU with the job's kernel whose only process ends the machine at once, from its start to its end.
+- *a guest waiting*: the same while the node has a guest that was started ahead (`spare-guests`).
+- *migrate*: the command, from its start to its end. *libvirt's call*: `virDomainMigrate3` alone, between two private libvirtds
+  without gate, TLS and commit, of the same guest with the same program as its only process. *QEMU to QEMU*: the same by
+  QEMU's own monitors without libvirt, from the start of the second QEMU to its RESUME.
+- *STOP to RESUME*: the time for which the guest stood still, by the source's clock. *Seen from home*: the longest gap between
+  arrivals of what a job prints every millisecond; *no migration*: the same gap while nothing happens, which is what the
+  machine itself does to the ticker.
+- *bytes moved*: what went over the wire for the guest's memory and state. The touched memory holds random bytes.
+- Files: *cold* is the first time in a guest that has just begun, *warm* the second; home has the files in its memory.
+'''
+
+
+def first_line(*command):
+    try:
+        return subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=20).stdout.split('\n')[0]
+    except OSError:
+        return ''
+
+
+def machine_text(spec, runs):
+    with open('/proc/cpuinfo') as file:
+        model = re.search(r'model name\s*: (.*)', file.read())
+    qemu = re.search(r'version (\S+)', first_line('qemu-system-x86_64', '--version'))
+    libvirt = re.search(r'(\d+\.\S+)', first_line('libvirtd', '--version'))
+    return (f'{model[1] if model else "processor unknown"}, {os.cpu_count()} processors, Linux {platform.release()}, '
+            f'QEMU {qemu[1] if qemu else "?"}, libvirt {libvirt[1] if libvirt else "?"}; guests under {spec["accel"].upper()} '
+            f'with {spec["memory_mib"]} MiB and {spec["cpus"]} CPU. Medians of {runs}.')
+
+
+def table(rows):
+    """Lines of a Markdown table whose columns are aligned in the source too."""
+    widths = [max(len(line[i]) for line in rows) for i in range(len(rows[0]))]
+    lines = ['| ' + ' | '.join(cell.ljust(width) for cell, width in zip(line, widths)) + ' |' for line in rows]
+    lines.insert(1, '|' + '|'.join('-' * (width + 2) for width in widths) + '|')
+    return lines
+
+
+def write(path, rows, spec, runs):
+    with open(path + '.new', 'w') as out:
+        out.write(HEAD.format(machine=machine_text(spec, runs)))
+        out.write('\n'.join(table(rows)) + '\n' + NOTES)
+    os.replace(path + '.new', path)
