@@ -16,6 +16,7 @@
 #include "loop.h"
 #include "mounts.h"
 #include "port.h"
+#include "rehearse.h"
 #include "warden.h"
 
 #include <errno.h>
@@ -179,11 +180,13 @@ static void run(Agent *agent)
     }
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     static Agent agent;
     int port, fuse;
 
+    if (argc > 1 && strcmp(argv[1], REHEARSAL) == 0)
+        return rehearse_program(argv[0]);
     mounts_boot();
     console_open();
     trial();

@@ -21,7 +21,6 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#define JOB_ROOT "/job/root"
 #define READ_AHEAD_KB "512"
 #define PLAIN (MS_NOSUID | MS_NOEXEC)
 

@@ -9,6 +9,8 @@
 #define JOB_PTMX "/job/dev/pts/ptmx"
 #define JOB_NULL "/job/dev/null"
 #define JOB_PROC "/job/proc"
+/* What becomes its root; an empty folder before. */
+#define JOB_ROOT "/job/root"
 
 /* /dev, /proc, /sys of the agent; dies if that fails. */
 void mounts_boot(void);

@@ -16,6 +16,7 @@
 #include "mounts.h"
 #include "network.h"
 #include "program.h"
+#include "rehearse.h"
 #include "terminal.h"
 
 #include <errno.h>
@@ -38,6 +39,7 @@
 #include <unistd.h>
 
 #define GRACE_MS 2000
+#define REHEARSE_MS 200     /* without START: nobody waits for this guest */
 #define SETTLE_MS 500       /* a program that has run so long has its libraries */
 #define CHILDREN "self/task/1/children"
 
@@ -58,6 +60,7 @@ typedef struct {
     pid_t program, group;       /* while RUNNING */
     bool ending;                /* all were told to end */
     uint64_t kill_ms;           /* when who did not is killed; 0: never */
+    uint64_t rehearse_ms;       /* when there is time for a rehearsal; 0: there is not, or it was done */
     uint64_t settled_ms;        /* when its files are read further ahead; 0: not yet, or done */
     WireMessage exited;
 } Job;
@@ -405,8 +408,13 @@ static void job_check(Job *job)
 {
     bool nobody;
 
+    if (job->phase == IDLE && job->rehearse_ms && now_ms() >= job->rehearse_ms) {
+        job->rehearse_ms = 0;
+        rehearse();
+    }
     if (job->phase == IDLE)
         return;
+    job->rehearse_ms = 0;
     nobody = reap(job);
     reports_read(job);      /* whoever reports does so before it ends */
     if (nobody && job->phase != DONE)
@@ -429,6 +437,8 @@ static int timeout(const Job *job)
 
     if (job->settled_ms && (!next || job->settled_ms < next))
         next = job->settled_ms;
+    if (job->rehearse_ms && (!next || job->rehearse_ms < next))
+        next = job->rehearse_ms;
     if (!next)
         return -1;
     return next > now ? (int)(next - now) : 0;
@@ -500,6 +510,7 @@ static void warden_main(int socket, int start, int fuse)
     job.proc = open(JOB_PROC, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (job.signals < 0 || job.proc < 0)
         die("the warden cannot begin");
+    job.rehearse_ms = now_ms() + REHEARSE_MS;
     warden_run(&job);
 }
 

@@ -41,6 +41,7 @@ static const Setting settings[] = {
     {"libvirtd", TEXT, AT(libvirtd), "PATH", "the libvirtd to use"},
     {"orphan-suspend", COUNT, AT(orphan_suspend_s), "S", "freeze a guest whose home is silent after (600)"},
     {"orphan-end", COUNT, AT(orphan_end_s), "S", "end a guest whose home is silent after (86400)"},
+    {"spare-guests", COUNT, AT(spare_guests), "0|1", "guests started ahead, for jobs to come (1)"},
     {"host-down", COUNT, AT(host_down_s), "S", "give up a job whose host is down after (30)"},
 };
 
@@ -221,6 +222,8 @@ static gboolean conf_check(const Conf *conf, GError **error)
         g_set_error(error, SJ_ERROR, SJ_ERROR_USAGE, "accel is auto, kvm or tcg, not \"%s\"", conf->accel);
     else if (!g_strv_contains(machines, conf->machine))
         g_set_error(error, SJ_ERROR, SJ_ERROR_USAGE, "machine is microvm or pc, not \"%s\"", conf->machine);
+    else if (conf->spare_guests > 1)
+        g_set_error(error, SJ_ERROR, SJ_ERROR_USAGE, "spare-guests is 0 or 1, not %u", conf->spare_guests);
     else if (conf->port == 0 || conf->port > 65535)
         g_set_error(error, SJ_ERROR, SJ_ERROR_USAGE, "%u is no TCP port", conf->port);
     else
@@ -238,6 +241,7 @@ Conf *conf_new(int *argc, char ***argv, GError **error)
     conf->orphan_suspend_s = 600;
     conf->orphan_end_s = 86400;
     conf->host_down_s = 30;
+    conf->spare_guests = 1;
     if (g_file_test(file, G_FILE_TEST_EXISTS) && !conf_load(conf, file, error))
         return NULL;
     if (!conf_options(conf, argc, *argv, error))

@@ -24,6 +24,7 @@ typedef struct {
     char *libvirtd;      /* path of libvirtd */
     guint orphan_suspend_s, orphan_end_s;  /* 600, 86400 */
     guint host_down_s;   /* 30 */
+    guint spare_guests;  /* 0 or 1 */
 } Conf;
 
 /* Parses argv (options as --name VALUE, --config FILE) over a configuration file over the defaults. The file is

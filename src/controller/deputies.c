@@ -6,6 +6,7 @@
 #include "common/error.h"
 #include "common/log.h"
 #include "hosted.h"
+#include "spare.h"
 
 #include <unistd.h>
 
@@ -32,7 +33,9 @@ static void set_state(Job *job, const char *state)
 typedef struct {
     Node *node;
     char *id;
+    char *own_id;               /* that the deputy made up; NULL: the same */
     RpcCall *call;
+    SpareGuest spare;           /* the guest that was waiting; without id: none was */
 } Creation;
 
 static Json *creation_result(Node *node, Job *job)
@@ -40,6 +43,7 @@ static Json *creation_result(Node *node, Job *job)
     Json *result = json_set_int(json_object(), "epoch", job->epoch);
     const char *accel = json_get_string(job->description, "accel", "tcg");
 
+    json_set_string(result, "id", job->id);
     json_set_string(result, "node", job->node);
     json_set_string(result, "accel", accel);
     if (g_str_equal(accel, "tcg") && !g_str_equal(node->conf->accel, "tcg")) {
@@ -66,7 +70,9 @@ static void creation_end(Creation *creation, const GError *error)
         /* what a restarted controller could not know */
         rpc_notify(job->deputy, "deputy.remember", json_copy(job->description));
     }
+    spare_guest_clear(&creation->spare);
     g_free(creation->id);
+    g_free(creation->own_id);
     g_free(creation);
 }
 
@@ -84,21 +90,63 @@ static void created_here(const GError *error, gpointer user)
     creation_end(creation, NULL);
 }
 
+/* libvirt knows now that the spare is the job's: from here on it is a guest like any other. If something went wrong with it
+ * the job gets a new guest, and the id it came with. */
+static void spare_described(GObject *source, GAsyncResult *result, gpointer user)
+{
+    Creation *creation = user;
+    Node *node = creation->node;
+    Job *job = job_find(node, creation->id);
+    Hosted *hosted = hosted_find(node, creation->id);
+    g_autoptr(GError) error = NULL;
+    gboolean described = guest_finish(result, &error);
+
+    if (hosted)
+        hosted->starting = FALSE;
+    if (described && job && hosted) {
+        hosted_link_by(hosted, creation->spare.channel);
+        creation->spare.channel = -1;
+        creation_end(creation, NULL);
+        return;
+    }
+    hosted_remove(node, creation->id);
+    guest_destroy(node->hv, creation->id, NULL, NULL);
+    if (!job) {
+        creation_end(creation, NULL);
+        return;
+    }
+    log_warning("job %s: the guest that was started ahead is of no use: %s", job->id, error ? error->message : "it ended");
+    g_free(creation->id);
+    creation->id = g_steal_pointer(&creation->own_id);
+    job_rename(node, job, creation->id);
+    spare_guest_clear(&creation->spare);
+    hosted_start(node, job->description, job->epoch, created_here, creation);
+}
+
+static void start_here(Creation *creation, Job *job)
+{
+    Node *node = creation->node;
+    g_autofree char *text = NULL;
+    Hosted *hosted;
+
+    if (!spare_take(node, job->description, &creation->spare)) {
+        hosted_start(node, job->description, job->epoch, created_here, creation);
+        return;
+    }
+    creation->own_id = g_steal_pointer(&creation->id);
+    creation->id = g_strdup(creation->spare.id);
+    job_rename(node, job, creation->id);
+    job->epoch = creation->spare.epoch;
+    hosted = hosted_new(node, job->id, job->epoch, job->description, creation->spare.channel_path);
+    hosted->state = GUEST_RUNNING;
+    hosted->starting = TRUE;
+    text = json_print(job->description);
+    guest_set_description(node->hv, job->id, job->epoch, text, spare_described, creation);
+}
+
 static void created_there(const char *host, Json *result, const GError *error, gpointer user)
 {
     creation_end(user, error);
-}
-
-/* What every node that may get the guest must know of it. */
-static void description_complete(Node *node, Json *description, const Image *image)
-{
-    json_set_string(description, "accel", node->accel);
-    json_set_string(description, "machine", node->conf->machine);
-    json_set_string(description, "cpu_model", node_cpu_model(node, node->accel));
-    json_set_string(description, "qemu", node->facts.qemu_version);
-    json_set_int(description, "tsc_khz", node->facts.tsc_khz);
-    json_set_string(description, "image", image->digest);
-    json_set_bool(description, "root", json_get_int(description, "uid", 0) == 0);
 }
 
 /* The node a new job starts at: "on", else here. NULL and the reason where that cannot be. */
@@ -131,7 +179,8 @@ static void deputy_create(Node *node, Rpc *rpc, RpcCall *call, Json *params)
     if (!error)
         job = job_new(node, params, rpc, &error);
     if (job) {
-        description_complete(node, job->description, image);
+        node_describe(node, job->description, image);
+        json_set_bool(job->description, "root", job->uid == 0);
         where = place(node, job, &error);
     }
     if (error) {
@@ -145,11 +194,11 @@ static void deputy_create(Node *node, Rpc *rpc, RpcCall *call, Json *params)
     log_info("job %s: %s of user %s, pid %" G_GINT64_FORMAT ", starts on %s", job->id, job->command, job->user, job->pid,
              where);
     creation = g_new0(Creation, 1);
-    *creation = (Creation){node, g_strdup(job->id), call};
+    *creation = (Creation){.node = node, .id = g_strdup(job->id), .call = call, .spare.channel = -1};
     g_free(job->node);
     job->node = g_strdup(where);
     if (g_str_equal(where, node_name(node)))
-        hosted_start(node, job->description, job->epoch, created_here, creation);
+        start_here(creation, job);
     else
         cluster_call(node->cluster, where, "job.start",
                      json_set_int(json_set(json_object(), "description", json_ref(job->description)), "epoch", job->epoch),

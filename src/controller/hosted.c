@@ -7,6 +7,7 @@
 #include "common/log.h"
 #include "common/rpc.h"
 #include "jobs.h"
+#include "spare.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -263,6 +264,12 @@ static void hosted_dialled(GObject *source, GAsyncResult *result, gpointer user)
 }
 
 /* At home the deputy gets the channel itself: nothing stands in between. */
+static void hosted_give(Hosted *hosted, Job *job, int channel)
+{
+    hosted->given = TRUE;
+    job_link(hosted->owner, job, hosted->epoch, hosted->home, channel);
+}
+
 static void hosted_link_here(Hosted *hosted)
 {
     Job *job = job_find(hosted->owner, hosted->id);
@@ -271,12 +278,21 @@ static void hosted_link_here(Hosted *hosted)
     if (!job || hosted->given)
         return;
     channel = rpc_connect(hosted->channel_path, NULL);
-    if (channel < 0) {
+    if (channel >= 0)
+        hosted_give(hosted, job, channel);
+    else
         hosted_link_later(hosted);
-        return;
-    }
-    hosted->given = TRUE;
-    job_link(hosted->owner, job, hosted->epoch, hosted->home, channel);
+}
+
+void hosted_link_by(Hosted *hosted, int channel)
+{
+    Job *job = job_find(hosted->owner, hosted->id);
+
+    hosted->wanted = TRUE;
+    if (job && !hosted->given)
+        hosted_give(hosted, job, channel);
+    else
+        close(channel);
 }
 
 void hosted_link(Hosted *hosted)
@@ -511,6 +527,12 @@ static void hosted_adopt(Node *node, const GuestInfo *info)
         guest_destroy(node->hv, info->id, NULL, NULL);
         return;
     }
+    if (json_get_bool(description, "spare", FALSE)) {
+        log_info("guest %s was started ahead by an earlier controller: destroyed", info->id);
+        guest_destroy(node->hv, info->id, NULL, NULL);
+        unlink(info->channel_path);
+        return;
+    }
     log_info("job %s: its guest (epoch %" G_GUINT64_FORMAT ", %s) is taken over", info->id, info->epoch,
              guest_state_name(info->state));
     hosted = hosted_new(node, info->id, info->epoch, description, info->channel_path);
@@ -523,6 +545,8 @@ static void hosted_update(Node *node, const GuestInfo *info)
     Hosted *hosted = hosted_find(node, info->id);
     GuestUsage usage;
 
+    if (spare_is(node, info->id))
+        return;
     if (!hosted) {
         hosted_adopt(node, info);
         return;

@@ -57,6 +57,9 @@ void hosted_remove(Node *node, const char *id);
 void hosted_link(Hosted *hosted);
 void hosted_unlink(Hosted *hosted);
 
+/* The same at home, by a connection (taken over) to the channel that there is already. */
+void hosted_link_by(Hosted *hosted, int channel);
+
 /* The deputy has lost, or given up, the channel that it was given: it gets it again, if the guest is here and its link is
  * wanted. */
 void hosted_link_again(Node *node, const char *id);

@@ -102,6 +102,15 @@ Job *job_new(Node *node, Json *description, Rpc *deputy, GError **error)
     return job;
 }
 
+void job_rename(Node *node, Job *job, const char *id)
+{
+    g_hash_table_steal(node->jobs, job->id);
+    g_free(job->id);
+    job->id = g_strdup(id);
+    json_set_string(job->description, "id", id);
+    g_hash_table_insert(node->jobs, job->id, job);
+}
+
 void job_free(Job *job)
 {
     g_free(job->id);

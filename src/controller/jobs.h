@@ -48,6 +48,9 @@ Job *job_new(Node *node, Json *description, Rpc *deputy, GError **error);
 void job_ended(Node *node, Job *job, int status);
 void job_free(Job *job);
 
+/* Gives it another id, which nobody has; only before anybody has heard of the first. */
+void job_rename(Node *node, Job *job, const char *id);
+
 /* By id; NULL. */
 Job *job_find(Node *node, const char *id);
 

@@ -19,6 +19,7 @@ sojournd_SOURCES = \
 	src/controller/migration.c src/controller/migration.h \
 	src/controller/node.c src/controller/node.h \
 	src/controller/relay.c src/controller/relay.h \
+	src/controller/spare.c src/controller/spare.h \
 	src/controller/verdict.c src/controller/verdict.h \
 	$(NULL)
 sojournd_CFLAGS = $(AM_CFLAGS) $(ZSTD_CFLAGS)

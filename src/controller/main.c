@@ -9,6 +9,7 @@
 #include "hosts.h"
 #include "hypervisor/kvm.h"
 #include "hypervisor/libvirtd.h"
+#include "spare.h"
 
 #include <glib-unix.h>
 #include <locale.h>
@@ -32,6 +33,7 @@ static void guests_lost(Hypervisor *hv, gpointer user)
 
 static void guest_ended(Hypervisor *hv, const char *id, const char *reason, gpointer user)
 {
+    spare_ended(user, id);
     calls_guest_ended(user, id, reason);
 }
 
@@ -52,6 +54,7 @@ static gboolean refresh(gpointer user)
 {
     hosted_refresh(user);
     hosts_watch(user);
+    spare_look(user);
     return G_SOURCE_CONTINUE;
 }
 
@@ -63,6 +66,7 @@ static void accel_known(const char *accel, const char *why, gpointer user)
     g_free(node->accel_why);
     node->accel = g_strdup(accel);
     node->accel_why = g_strdup(why);
+    node->accel_known = TRUE;
     log_info("guests run under %s: %s", accel, why);
 }
 
@@ -75,6 +79,8 @@ static gboolean stop(gpointer user)
 {
     Node *node = user;
 
+    node->stops = TRUE;
+    spare_drop(node);
     hosts_tell_stop(node, stop_told, node->loop);
     return G_SOURCE_CONTINUE;
 }

@@ -4,6 +4,7 @@
 
 #include "hosted.h"
 #include "jobs.h"
+#include "spare.h"
 
 #define YOUNG_S 15 /* deputies get so long to come back after the controller was restarted */
 
@@ -123,6 +124,7 @@ Json *node_row(Node *node)
     json_set_string(row, "cpu_model", *conf->cpu_model ? conf->cpu_model : host_cpu_model(level));
     json_set_int(row, "tsc_khz", node->facts.tsc_khz);
     json_set_int(row, "speed", conf->speed);
+    json_set_string(row, "spare", spare_state(node));
     json_set(row, "guests", hosted_usage(node));
     return row;
 }
@@ -143,6 +145,16 @@ Json *node_row_of(Node *node, const char *name)
     if (g_strcmp0(name, node_name(node)) == 0)
         return json_set_bool(node_row(node), "self", TRUE);
     return node->cluster ? cluster_row(node->cluster, name) : NULL;
+}
+
+void node_describe(Node *node, Json *description, const Image *image)
+{
+    json_set_string(description, "accel", node->accel);
+    json_set_string(description, "machine", node->conf->machine);
+    json_set_string(description, "cpu_model", node_cpu_model(node, node->accel));
+    json_set_string(description, "qemu", node->facts.qemu_version);
+    json_set_int(description, "tsc_khz", node->facts.tsc_khz);
+    json_set_string(description, "image", image->digest);
 }
 
 const char *node_cpu_model(Node *node, const char *accel)

@@ -12,6 +12,7 @@
 #define NODE_VERSION PACKAGE_VERSION
 
 typedef struct Control Control;
+typedef struct Spare Spare;
 
 typedef struct {
     Conf *conf;
@@ -22,14 +23,19 @@ typedef struct {
     Image *images[2];        /* x86_64, i686; NULL: not there */
     char *accel;             /* "kvm" or "tcg": what guests get now */
     char *accel_why;         /* the sentence that goes with it */
+    gboolean accel_known;    /* that is no guess any more */
     GHashTable *jobs;        /* id → Job: at home here */
     GHashTable *hosted;      /* id → Hosted: guests here, whatever their home */
     GHashTable *arrivals;    /* migration → Arrival: coming here */
     GHashTable *departures;  /* migration → Departure: going from here */
     GHashTable *stopping;    /* names of nodes whose controllers said that they stop */
     GQueue ended;            /* Job *: the last ones at home here that are over */
+    Spare *spare;            /* a guest started ahead; NULL: none */
+    guint spare_timer;       /* until the next may be started */
+    gint64 spare_after_us;   /* not before this (monotonic) */
     gint64 started_us;       /* monotonic */
     gboolean ending;         /* it was ordered to end, with its guests */
+    gboolean stops;          /* this controller was told to end */
     gboolean adopted;        /* the guests that were here at the start have been taken over */
     GMainLoop *loop;
 } Node;
@@ -58,6 +64,9 @@ Json *node_row_of(Node *node, const char *name);
 /* Bytes that could be promised to another guest: what the host has free, less what is reserved for arrivals and not yet
  * touched by guests that are here. */
 guint64 node_memory_free(Node *node);
+
+/* Says in a description what a guest that is started here now must have, and what every node that may get it must know of it. */
+void node_describe(Node *node, Json *description, const Image *image);
 
 /* The CPU model that guests of this acceleration get: that of the lowest node of the cluster that has it. */
 const char *node_cpu_model(Node *node, const char *accel);

@@ -53,6 +53,7 @@ static Json *description(const Back *back)
     json_set_bool(job, "trust_nodes", options->trust_nodes);
     json_set_string(job, "orphan", options->orphan);
     json_set_bool(job, "timings", options->timings);
+    json_set_bool(job, "cold", options->cold);
     return job;
 }
 
@@ -339,6 +340,10 @@ static void on_created(Rpc *rpc, Json *result, int fd, const GError *error, gpoi
     }
     back->created = TRUE;
     back_mark(back, PAIR_CREATED);
+    if (json_has(result, "id")) { /* a guest was waiting, and the job has its id */
+        g_free(back->id);
+        back->id = g_strdup(json_get_string(result, "id", ""));
+    }
     place(back, (guint64) json_get_int(result, "epoch", 1), json_get_string(result, "node", ""));
     if ((notice = json_get_string(result, "notice", NULL)))
         back_to_front(back, head, sizeof head, notice, strlen(notice));

@@ -24,6 +24,7 @@ typedef struct {
     int cpus;
     RunNetwork network;
     gboolean lock, read_only, trust_nodes, timings, detach, linger;
+    gboolean cold;          /* a guest of its own from the start, though one may be waiting */
 } RunOptions;
 
 /* Runs the job. The result is the exit status to end with; where the program was killed by a signal

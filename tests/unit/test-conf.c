@@ -41,7 +41,7 @@ static void test_refused(void)
 {
     static const char *const lines[] = {"--name", "--name home", "--name 'a b'", "--memory lots", "--memory 99999999T",
                                         "--cpus x", "--accel warp", "--port 70000", "--nonsense 1", "--machine q35",
-                                        "--config /nonexistent"};
+                                        "--spare-guests 2", "--config /nonexistent"};
 
     for (gsize i = 0; i < G_N_ELEMENTS(lines); i++) {
         g_autoptr(GError) error = NULL;

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* rehearse.c - a program's start, done once for nothing while nobody waits for it
+ *
+ * Where there is no KVM, kernel code that runs for the first time is translated first, which takes many times as long as
+ * to run it: half of the time of a program's start. A guest that was started ahead has nothing to do; so it mounts a FUSE
+ * file system that holds this very program, serves it to itself, starts it from there, and forgets it all. The namespaces
+ * are the rehearsal's own: the job will find neither mounts nor process numbers of it.
+ */
+#include "rehearse.h"
+
+#include "console.h"
+#include "mounts.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/fuse.h>
+#include <linux/sched.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define SELF "/init"
+#define LONGEST_MS 500
+#define READ_MAX (128 << 10)
+#define NOBODY 65534
+
+enum { ROOT = FUSE_ROOT_ID, PROGRAM, LINK };     /* node numbers */
+
+static struct fuse_attr attributes(uint64_t node, off_t size)
+{
+    static const uint32_t modes[] = { [ROOT] = S_IFDIR | 0755, [PROGRAM] = S_IFREG | 0755, [LINK] = S_IFLNK | 0777 };
+
+    return (struct fuse_attr) { .ino = node, .size = (uint64_t)size, .mode = modes[node], .nlink = 1, .blksize = 4096 };
+}
+
+static void answer(int fuse, uint64_t unique, int error, const void *data, size_t size)
+{
+    struct fuse_out_header head = { .error = -error, .unique = unique };
+    struct iovec parts[] = { { &head, sizeof head }, { (void *)data, error ? 0 : size } };
+
+    head.len = (uint32_t)(parts[0].iov_len + parts[1].iov_len);
+    if (writev(fuse, parts, 2) < 0)
+        _exit(1);
+}
+
+static void answer_init(int fuse, const struct fuse_in_header *in)
+{
+    const struct fuse_init_in *wanted = (const void *)(in + 1);
+    struct fuse_init_out out = {
+        .major = FUSE_KERNEL_VERSION, .minor = 31, .max_readahead = wanted->max_readahead, .max_write = READ_MAX,
+        .flags = wanted->flags & (FUSE_ASYNC_READ | FUSE_PARALLEL_DIROPS | FUSE_BIG_WRITES | FUSE_EXPLICIT_INVAL_DATA),
+        .max_background = 64, .congestion_threshold = 48, .time_gran = 1,
+    };
+
+    answer(fuse, in->unique, 0, &out, sizeof out);
+}
+
+static void answer_lookup(int fuse, const struct fuse_in_header *in, off_t size)
+{
+    const char *name = (const char *)(in + 1);
+    struct fuse_entry_out out = { .entry_valid = 60, .attr_valid = 60 };
+
+    out.nodeid = strcmp(name, "program") == 0 ? PROGRAM : strcmp(name, "link") == 0 ? LINK : 0;
+    if (out.nodeid)
+        out.attr = attributes(out.nodeid, size);
+    answer(fuse, in->unique, out.nodeid ? 0 : ENOENT, &out, sizeof out);
+}
+
+static void answer_read(int fuse, const struct fuse_in_header *in, int file)
+{
+    static uint8_t bytes[READ_MAX];
+    const struct fuse_read_in *wanted = (const void *)(in + 1);
+    ssize_t size = pread(file, bytes, wanted->size < sizeof bytes ? wanted->size : sizeof bytes, (off_t)wanted->offset);
+
+    answer(fuse, in->unique, size < 0 ? EIO : 0, bytes, size < 0 ? 0 : (size_t)size);
+}
+
+/* The home's part: a root with this program and a symbolic link to it. */
+static void serve(int fuse, int file, off_t size) __attribute__((noreturn));
+static void serve(int fuse, int file, off_t size)
+{
+    static uint64_t request[(READ_MAX + 4096) / 8];
+    const struct fuse_in_header *in = (const void *)request;
+
+    while (read(fuse, request, sizeof request) > 0) {
+        struct fuse_attr_out attr = { .attr_valid = 60 };
+        struct fuse_open_out open = { .fh = 1, .open_flags = FOPEN_KEEP_CACHE };
+
+        switch (in->opcode) {
+        case FUSE_INIT:
+            answer_init(fuse, in);
+            break;
+        case FUSE_LOOKUP:
+            answer_lookup(fuse, in, size);
+            break;
+        case FUSE_GETATTR:
+            attr.attr = attributes(in->nodeid <= LINK ? in->nodeid : ROOT, size);
+            answer(fuse, in->unique, 0, &attr, sizeof attr);
+            break;
+        case FUSE_OPEN:
+            answer(fuse, in->unique, 0, &open, sizeof open);
+            break;
+        case FUSE_READ:
+            answer_read(fuse, in, file);
+            break;
+        case FUSE_READLINK:
+            answer(fuse, in->unique, 0, "program", strlen("program"));
+            break;
+        case FUSE_RELEASE:
+            answer(fuse, in->unique, 0, NULL, 0);
+            break;
+        case FUSE_FORGET:
+        case FUSE_BATCH_FORGET:
+            break;
+        default:
+            answer(fuse, in->unique, ENOSYS, NULL, 0);
+        }
+    }
+    _exit(0);
+}
+
+/* As program.c does it, but for nobody. */
+static void start(void) __attribute__((noreturn));
+static void start(void)
+{
+    const struct rlimit files = { 1024, 1024 };
+    char name[] = "program", word[] = REHEARSAL, path[] = "PATH=/";
+    char *arguments[] = { name, word, NULL }, *environment[] = { path, NULL };
+
+    setsid();
+    setpgid(0, 0);
+    setrlimit(RLIMIT_NOFILE, &files);
+    if (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 || setresuid(NOBODY, NOBODY, NOBODY) < 0 ||
+        chdir(JOB_ROOT) < 0)
+        _exit(126);
+    access(JOB_ROOT "/nothing", R_OK);
+    execve(JOB_ROOT "/link", arguments, environment);
+    _exit(127);
+}
+
+static void rehearse_inside(void) __attribute__((noreturn));
+static void rehearse_inside(void)
+{
+    int fuse = open("/dev/fuse", O_RDWR | O_CLOEXEC), file = open(SELF, O_RDONLY | O_CLOEXEC);
+    struct stat it;
+    char options[100];
+    pid_t program;
+
+    snprintf(options, sizeof options, "fd=%d,rootmode=40755,user_id=0,group_id=0,allow_other", fuse);
+    if (fuse < 0 || file < 0 || fstat(file, &it) < 0 ||
+        mount("rehearsal", JOB_ROOT, "fuse.sojourn", MS_NOSUID | MS_NODEV, options) < 0)
+        _exit(1);
+    if (fork() == 0)
+        serve(fuse, file, it.st_size);
+    close(fuse);
+    program = fork();
+    if (program == 0)
+        start();
+    waitpid(program, NULL, 0);
+    _exit(0); /* and with this process its namespaces, and whoever is in them */
+}
+
+void rehearse(void)
+{
+    int child = -1;
+    struct clone_args arguments = {
+        .flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_PIDFD, .exit_signal = SIGCHLD, .pidfd = (uint64_t)(uintptr_t)&child,
+    };
+    long pid = syscall(SYS_clone3, &arguments, sizeof arguments);
+    struct pollfd ended;
+
+    if (pid == 0)
+        rehearse_inside();
+    if (pid < 0)
+        return;
+    ended = (struct pollfd) { .fd = child, .events = POLLIN };
+    if (poll(&ended, 1, LONGEST_MS) <= 0)
+        kill((pid_t)pid, SIGKILL);
+    waitpid((pid_t)pid, NULL, 0);
+    close(child);
+}
+
+/* Something of what every program does when it begins. */
+int rehearse_program(const char *self)
+{
+    int pair[2], file = open(self, O_RDONLY | O_CLOEXEC);
+    struct stat it;
+    const volatile uint8_t *mapped;
+    unsigned sum = 0;
+
+    if (file < 0 || fstat(file, &it) < 0 || pipe(pair) < 0)
+        return 1;
+    mapped = mmap(NULL, (size_t)it.st_size, PROT_READ | PROT_WRITE, MAP_PRIVATE, file, 0);
+    if (mapped == MAP_FAILED)
+        return 1;
+    for (off_t at = 0; at < it.st_size; at += 32 << 10)
+        sum += mapped[at];
+    ((uint8_t *)mapped)[0] = (uint8_t)sum;
+    mprotect((void *)mapped, 4096, PROT_READ);
+    munmap((void *)mapped, (size_t)it.st_size);
+    return write(pair[1], "x", 1) != 1;
+}
