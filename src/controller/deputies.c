@@ -133,6 +133,7 @@ static void start_here(Creation *creation, Job *job)
         hosted_start(node, job->description, job->epoch, created_here, creation);
         return;
     }
+    log_info("job %s: gets the guest that was started ahead, and its id %s", job->id, creation->spare.id);
     creation->own_id = g_steal_pointer(&creation->id);
     creation->id = g_strdup(creation->spare.id);
     job_rename(node, job, creation->id);

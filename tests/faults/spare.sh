@@ -30,7 +30,7 @@ ready node1
 id=$(spare_id node1)
 for option in --cold --memory=256M --cpus=2; do
     on node1 sojourn run "$option" true || fail "run $option"
-    [ "$(spare_id node1)" = "$id" ] || fail "run $option took the guest that waited"
+    wait_until 10 qemus_are node1 1 && [ "$(spare_id node1)" = "$id" ] || fail "run $option took the guest that waited"
 done
 note "a job of the usual shape gets it, no other does"
 
