@@ -228,6 +228,7 @@ static void old_guest_gone(GObject *source, GAsyncResult *result, gpointer user)
 
     g_free(user);
     guest_finish(result, NULL);
+    fault("source.gone");
     if (d && d->gate)
         gate_source_go_on(d->gate);
 }

@@ -59,5 +59,5 @@ note "another takes its place"
 
 # The node's end is its end.
 rig down
-! grep -lsaF "$rig_base/" /proc/[0-9]*/cmdline | xargs -r -n 1 dirname | xargs -r -I{} sh -c 'tr "\0" " " <{}/cmdline' | grep -a qemu || fail "QEMU is left over"
+! grep -lsaF "$rig_base/" /proc/[0-9]*/cmdline | xargs -r -n 1 dirname | xargs -r -I{} sh -c 'tr "\0" " " <{}/cmdline 2>/dev/null' | grep -a qemu || fail "QEMU is left over"
 echo "ok"

@@ -47,7 +47,7 @@ try destination.finished kill from
 try home.asked kill either
 try home.committed kill to
 for step in committed resumed answer over; do try destination.$step kill to; done
-for step in answer over; do try source.$step kill to; done
+for step in answer gone over; do try source.$step kill to; done
 try home.over kill to
 on node1 sojourn kill -KILL walker || fail "it cannot be killed"
 wait $job
