@@ -4,8 +4,15 @@
 
 #include "console.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <linux/if_addr.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <stdio.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -18,6 +25,117 @@ void network_up(void)
 
     if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &request) < 0)
         say("no loopback device: %s", strerror(errno));
+    if (fd >= 0)
+        close(fd);
+}
+
+/* A request of the kernel's network, as it is put together. */
+typedef struct {
+    struct nlmsghdr header;
+    uint8_t rest[512];
+} Request;
+
+static void *request_begin(Request *request, uint16_t type, size_t size)
+{
+    memset(request, 0, sizeof *request);
+    request->header.nlmsg_len = NLMSG_LENGTH(size);
+    request->header.nlmsg_type = type;
+    request->header.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL;
+    return NLMSG_DATA(&request->header);
+}
+
+static struct rtattr *request_put(Request *request, uint16_t type, const void *data, size_t size)
+{
+    struct rtattr *attribute = (void *)((uint8_t *)request + NLMSG_ALIGN(request->header.nlmsg_len));
+
+    attribute->rta_type = type;
+    attribute->rta_len = (uint16_t)RTA_LENGTH(size);
+    if (size)
+        memcpy(RTA_DATA(attribute), data, size);
+    request->header.nlmsg_len = NLMSG_ALIGN(request->header.nlmsg_len) + (uint32_t)RTA_ALIGN(attribute->rta_len);
+    return attribute;
+}
+
+/* 0, or -errno: what the kernel answered. */
+static int request_send(int fd, Request *request)
+{
+    struct {
+        struct nlmsghdr header;
+        struct nlmsgerr error;
+        uint8_t rest[1024];
+    } answer;
+
+    if (send(fd, request, request->header.nlmsg_len, 0) < 0)
+        return -errno;
+    if (recv(fd, &answer, sizeof answer, 0) < (ssize_t)NLMSG_LENGTH(sizeof answer.error))
+        return -EPROTO;
+    return answer.error.error;
+}
+
+/* The one that the kernel made by itself. */
+static void device_remove_first(int fd)
+{
+    Request request;
+    struct ifinfomsg *device = request_begin(&request, RTM_DELLINK, sizeof *device);
+
+    request_put(&request, IFLA_IFNAME, "dummy0", sizeof "dummy0");
+    request_send(fd, &request);
+}
+
+/* With the number that it has at home: programs give it to home's sockets. */
+static int device_make(int fd, const char *name, int number)
+{
+    Request request;
+    struct ifinfomsg *device = request_begin(&request, RTM_NEWLINK, sizeof *device);
+    struct rtattr *kind;
+
+    device->ifi_index = number;
+    device->ifi_flags = device->ifi_change = IFF_UP;
+    request_put(&request, IFLA_IFNAME, name, strlen(name) + 1);
+    kind = request_put(&request, IFLA_LINKINFO, NULL, 0);
+    request_put(&request, IFLA_INFO_KIND, "dummy", 5);
+    kind->rta_len = (uint16_t)((uint8_t *)&request + request.header.nlmsg_len - (uint8_t *)kind);
+    return request_send(fd, &request);
+}
+
+static int device_address(int fd, const char *name, const char *text, unsigned bits)
+{
+    bool six = strchr(text, ':');
+    uint8_t bytes[16];
+    Request request;
+    struct ifaddrmsg *address = request_begin(&request, RTM_NEWADDR, sizeof *address);
+    size_t size = six ? 16 : 4;
+
+    if (inet_pton(six ? AF_INET6 : AF_INET, text, bytes) != 1)
+        return -EINVAL;
+    address->ifa_family = six ? AF_INET6 : AF_INET;
+    address->ifa_prefixlen = (uint8_t)bits;
+    address->ifa_flags = six ? IFA_F_NODAD : 0;
+    address->ifa_index = if_nametoindex(name);
+    request_put(&request, IFA_LOCAL, bytes, size);
+    request_put(&request, IFA_ADDRESS, bytes, size);
+    return request_send(fd, &request);
+}
+
+void network_mirror(const WireStrings *addresses)
+{
+    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+
+    if (fd >= 0 && addresses->count)
+        device_remove_first(fd);
+    for (uint32_t i = 0; fd >= 0 && i < addresses->count; i++) {
+        char name[IFNAMSIZ], text[INET6_ADDRSTRLEN];
+        unsigned bits;
+        int number, error;
+
+        if (sscanf(addresses->items[i], "%15s %d %45[0-9a-f.:]/%u", name, &number, text, &bits) != 4)
+            continue;
+        error = if_nametoindex(name) ? 0 : device_make(fd, name, number);
+        if (!error)
+            error = device_address(fd, name, text, bits);
+        if (error && error != -EEXIST)
+            say("no device with the address %s: %s", addresses->items[i], strerror(-error));
+    }
     if (fd >= 0)
         close(fd);
 }

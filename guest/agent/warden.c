@@ -224,6 +224,8 @@ static int job_start(Job *job)
     if (sethostname(start->hostname, strlen(start->hostname)) < 0
         || setdomainname(start->domainname, strlen(start->domainname)) < 0)
         say("the host name could not be set, errno %d", errno);
+    if (start->flags & WIRE_SOCKETS)
+        network_mirror(&start->addresses);
     if (make_streams(&program, &ends) < 0 || pipe2(reports, O_CLOEXEC) < 0
         || fcntl(reports[0], F_SETFL, O_NONBLOCK) < 0) {
         fail(job, WIRE_STAGE_IDENTITY, errno, "the guest cannot make the program's streams");

@@ -266,6 +266,7 @@ static void code_start(Coder *coder, WireStart *start)
     code_u64(coder, &start->ignored);
     code_u64(coder, &start->blocked);
     code_u64(coder, &start->memory_bytes);
+    code_strings(coder, &start->addresses);
     code_u32(coder, &start->root_dev);
     code_string(coder, &start->program);
 }
@@ -418,6 +419,7 @@ void wire_clear(WireMessage *message)
         return;
     free(message->start.argv.items);
     free(message->start.env.items);
+    free(message->start.addresses.items);
     free(message->start.groups);
     memset(message, 0, sizeof *message);
 }

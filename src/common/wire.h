@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define WIRE_VERSION 1u
+#define WIRE_VERSION 2u
 
 /* Bytes that the sender of a stream may have under way: sent, but not yet reported back by TAKEN. */
 #define WIRE_WINDOW (128u << 10)
@@ -121,6 +121,7 @@ typedef struct {
     uint64_t ignored, blocked;  /* signals, bit n - 1 for signal n */
     uint64_t memory_bytes;      /* what was promised to the job; 0: not said */
     const char *program;        /* where home finds argv[0]; "": the guest looks for it itself */
+    WireStrings addresses;      /* of home's network devices, as "eth0 2 192.0.2.1/24"; a device may come several times */
     uint32_t root_dev;          /* st_dev of the home's root, as the kernel encodes it in 32 bits; 0: not said */
 } WireStart;
 

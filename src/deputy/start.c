@@ -7,8 +7,11 @@
 #include "signals.h"
 #include "streams.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <grp.h>
+#include <ifaddrs.h>
+#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -19,6 +22,8 @@
 G_STATIC_ASSERT(RLIM_NLIMITS == WIRE_RLIMITS);
 
 extern char **environ;
+
+#define ADDRESSES_MAX 64
 
 const char *start_below(const char *cwd, const char *root)
 {
@@ -93,10 +98,47 @@ static WireStrings strings(char **items)
     return (WireStrings) { g_strv_length(items), items };
 }
 
+static void add_address(GPtrArray *addresses, const struct ifaddrs *it)
+{
+    gboolean six = it->ifa_addr->sa_family == AF_INET6;
+    const void *address = six ? (const void *) &((struct sockaddr_in6 *) it->ifa_addr)->sin6_addr
+                              : (const void *) &((struct sockaddr_in *) it->ifa_addr)->sin_addr;
+    const guint8 *mask = six ? (guint8 *) &((struct sockaddr_in6 *) it->ifa_netmask)->sin6_addr
+                             : (guint8 *) &((struct sockaddr_in *) it->ifa_netmask)->sin_addr;
+    char text[INET6_ADDRSTRLEN];
+    int bits = 0;
+
+    while (bits < (six ? 128 : 32) && mask[bits / 8] & 0x80 >> bits % 8)
+        bits++;
+    inet_ntop(it->ifa_addr->sa_family, address, text, sizeof text);
+    g_ptr_array_add(addresses, g_strdup_printf("%s %u %s/%d", it->ifa_name,
+                                               if_nametoindex(it->ifa_name), text, bits));
+}
+
+/* Of devices that are up, but not the loopback's: that the guest has. */
+static char **home_addresses(void)
+{
+    GPtrArray *addresses = g_ptr_array_new();
+    struct ifaddrs *all = NULL;
+
+    if (getifaddrs(&all) < 0)
+        all = NULL;
+    for (const struct ifaddrs *it = all; it && addresses->len < ADDRESSES_MAX; it = it->ifa_next)
+        if (it->ifa_addr && it->ifa_netmask && it->ifa_flags & IFF_UP &&
+            !(it->ifa_flags & IFF_LOOPBACK) &&
+            (it->ifa_addr->sa_family == AF_INET || it->ifa_addr->sa_family == AF_INET6))
+            add_address(addresses, it);
+    if (all)
+        freeifaddrs(all);
+    g_ptr_array_add(addresses, NULL);
+    return (char **) g_ptr_array_free(addresses, FALSE);
+}
+
 GBytes *start_new(const RunOptions *options, const Terminal *terminal, const guint8 kinds[3],
                   GError **error)
 {
     g_autofree guint32 *groups = NULL;
+    g_auto(GStrv) addresses = options->network == NETWORK_HOME ? home_addresses() : NULL;
     g_autofree char *cwd = getcwd(NULL, 0) ?: strdup("/");
     char hostname[256] = "", domainname[256] = "";
     WireMessage message = { .type = WIRE_START };
@@ -126,6 +168,8 @@ GBytes *start_new(const RunOptions *options, const Terminal *terminal, const gui
     g_autofree char *program =
         start_program(options->root ? "" : options->command[0], g_getenv("PATH"));
     start->program = program;
+    if (addresses)
+        start->addresses = strings(addresses);
     start->root_dev = root_device(options->root);
     signals_inherited(&start->ignored, &start->blocked);
 

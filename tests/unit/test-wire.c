@@ -10,6 +10,7 @@
 
 static uint32_t groups[] = { 1000, 27, 4000000000u };
 static char *argv[] = { (char *)"/bin/echo", (char *)"", (char *)"caf\xc3\xa9 \xff", NULL };
+static char *addresses[] = { (char *)"eth0 2 192.0.2.1/24", (char *)"eth0 2 2001:db8::1/64", NULL };
 static char *env[] = { (char *)"PATH=/usr/bin:/bin", (char *)"EMPTY=", NULL };
 
 static WireMessage start_message(void)
@@ -44,6 +45,7 @@ static WireMessage start_message(void)
             .blocked = 1ull << 63,
             .memory_bytes = 256ull << 20,
             .program = "/usr/bin/true",
+            .addresses = { 2, addresses },
             .root_dev = 0x801,
         },
     };
