@@ -208,13 +208,18 @@ static void hold(Socket *socket, const SocketRecord *record, gsize done)
     socket->last = piece;
 }
 
-/* The usual case, without a copy: the kernel takes all of it. Bytes taken. */
+/* The usual case, without a copy: the kernel takes all of it. Bytes that are done with. */
 static gsize send_at_once(Socket *socket, const SocketRecord *record)
 {
     if (!socket->stream || socket->first || record->head.flags & HOME_SOCKETS_OOB)
         return 0;
     gssize sent = send(socket->fd, record->payload, record->size, MSG_NOSIGNAL | MSG_DONTWAIT);
-    return sent > 0 ? (gsize) sent : 0;
+    if (sent >= 0)
+        return (gsize) sent;
+    if (errno == EAGAIN || errno == EINTR)
+        return 0;
+    send_failed(socket, errno);
+    return record->size;
 }
 
 gboolean socket_take(Socket *socket, const SocketRecord *record)
@@ -305,21 +310,18 @@ void socket_read_urgent(Socket *socket)
         send_to_guest(socket, &byte, 1, HOME_SOCKETS_OOB);
 }
 
-/* The guest gives back what it was sent, or more, if it wants a wider window; of a listening socket: so many connections were
- * accepted. */
+/* The guest gives back what it was sent, or more, if it wants a wider window; of a listening
+ * socket: so many connections were accepted. */
 gboolean socket_taken(Socket *socket, const SocketRecord *record)
 {
     guint32 value = record->head.value;
-    Socket *connection;
 
     if (record->size)
         return FALSE;
-    if (socket->announced_max) {
-        for (; value && (connection = g_queue_pop_head(&socket->announced)); value--)
-            connection->listener = NULL;
-    } else {
+    if (socket->announced_max)
+        socket->announced -= MIN(value, socket->announced);
+    else
         socket->credit = MIN(socket->credit + value, CREDIT_MAX);
-    }
     if (!socket->released)
         socket_update(socket);
     return TRUE;

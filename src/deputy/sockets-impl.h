@@ -62,10 +62,8 @@ struct Socket {
     gint64 credit;          /* bytes that may be sent before the guest takes some */
     gboolean in_ended;      /* END or ERROR was said */
 
-    /* a listening socket: connections that were announced and that the program has not accepted */
-    GQueue announced;       /* of Socket */
-    guint announced_max;
-    Socket *listener;       /* of such a connection */
+    /* a listening socket: connections that were announced and not yet taken by the program */
+    guint announced, announced_max;
 
     guint32 events;         /* that epoll waits for */
     gboolean watched;

@@ -4,7 +4,7 @@
  * Each order is one system call on the real socket, and its answer what that said. A CONNECT that
  * takes time is answered with EINPROGRESS; CONNECTED follows. Connections to a listening socket are
  * accepted here ahead of the program, as many as its backlog says, and announced (ACCEPTED); the
- * guest tells (TAKEN) when the program has accepted the oldest of them.
+ * guest tells (TAKEN) how many the program has accepted, and releases those that it will not.
  */
 #include "sockets-impl.h"
 
@@ -125,6 +125,7 @@ static gboolean order_connect(Socket *socket, const SocketRecord *record)
         keep_connect(socket, record);
         error = -EINPROGRESS;
     } else if (!error && record->size >= 2 && *(const guint16 *) record->payload == AF_UNSPEC) {
+        socket_drop(socket);
         if (socket->stream)
             socket->state = SOCKET_NEW;
     } else if (!error) {
@@ -209,8 +210,7 @@ static void announce(Socket *listener, int fd)
     Socket *socket = sockets_add(sockets, fresh_id(sockets), fd, listener->family, listener->stream);
     SocketNames names;
 
-    socket->listener = listener;
-    g_queue_push_tail(&listener->announced, socket);
+    listener->announced++;
     socket_names(socket, TRUE, TRUE, &names);
     const Socket *other = sockets_other_end(sockets, &names);
     sockets_send(sockets,
@@ -224,7 +224,7 @@ static void announce(Socket *listener, int fd)
 
 void socket_accept(Socket *listener)
 {
-    while (listener->announced.length < listener->announced_max) {
+    while (listener->announced < listener->announced_max) {
         int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0) {
             if (errno != EAGAIN && errno != ECONNABORTED && errno != EINTR)

@@ -32,7 +32,7 @@ static guint32 wanted(const Socket *socket)
     case SOCKET_CONNECTING:
         return socket->late ? 0 : EPOLLOUT;
     case SOCKET_LISTENING:
-        return socket->announced.length < socket->announced_max ? EPOLLIN : 0;
+        return socket->announced < socket->announced_max ? EPOLLIN : 0;
     case SOCKET_OPEN:
         if (socket_may_read(socket))
             events |= EPOLLIN | (socket->stream ? EPOLLPRI : 0);

@@ -112,7 +112,6 @@ Socket *sockets_add(Sockets *sockets, guint32 id, int fd, int family, gboolean s
     socket->family = family;
     socket->stream = stream;
     socket->credit = HOME_SOCKETS_WINDOW;
-    g_queue_init(&socket->announced);
     g_hash_table_insert(sockets->table, GUINT_TO_POINTER(id), socket);
     return socket;
 }
@@ -128,12 +127,7 @@ static void set_linger(int fd, gboolean reset)
 void socket_remove(Socket *socket, gboolean reset)
 {
     Sockets *sockets = socket->all;
-    Socket *connection;
 
-    if (socket->listener)
-        g_queue_remove(&socket->listener->announced, socket);
-    while ((connection = g_queue_peek_head(&socket->announced)))
-        socket_remove(connection, TRUE);
     if (socket->released)
         sockets->lingering--;
     if (socket->retry)
