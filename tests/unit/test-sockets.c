@@ -385,8 +385,9 @@ static void test_listen(void)
     guint32 third = await_head(guest, HOME_SOCKETS_ACCEPTED, 1).value;
     g_assert_true(third != first && third != second);
 
-    /* Released: the port is closed, what was not accepted is broken off, what was goes on. */
+    /* Released: the port is closed; what was not accepted the guest breaks off, what was goes on. */
     release(guest, 1, 0);
+    release(guest, second, HOME_SOCKETS_UNREAD);
     g_assert_cmpint(home_connects(&address), ==, -ECONNREFUSED);
     g_assert_cmpint(recv(fds[1], text, sizeof text, 0), <, 1);
     g_assert_true(data(guest, first, "on", 2));

@@ -1,0 +1,206 @@
+#!/usr/bin/env python3
+"""peer.py - both sides of the tests of sockets: which one, at home or in a job, is no matter
+
+    peer.py serve FILE         an echo server: TCP and UDP at one port of 127.0.0.1, AF_UNIX at FILE.unix; the port is written to FILE
+    peer.py ask FILE           a client of it: connections, asyncio, datagrams, half closes, errors, many at once; says what it saw
+    peer.py pump FILE STOP     sends bytes to it and checks what comes back, until the file STOP is there; says how many were right
+"""
+import asyncio
+import errno
+import hashlib
+import os
+import select
+import socket
+import sys
+import threading
+
+
+def pattern(at, size):
+    """Bytes that tell where in the stream they belong."""
+    block = at // 32
+    out = b"".join(hashlib.sha256(b"%d" % n).digest() for n in range(block, (at + size) // 32 + 1))
+    return out[at - block * 32:at - block * 32 + size]
+
+
+def echo(connection):
+    with connection:
+        try:
+            while data := connection.recv(65536):
+                connection.sendall(data)
+        except ConnectionError:
+            pass
+
+
+def serve_stream(listener):
+    while True:
+        connection, _ = listener.accept()
+        threading.Thread(target=echo, args=(connection,), daemon=True).start()
+
+
+def serve_datagrams(sock):
+    while True:
+        data, sender = sock.recvfrom(65536)
+        sock.sendto(data.upper(), sender)
+
+
+def serve(name):
+    stream = socket.create_server(("127.0.0.1", 0), backlog=64)
+    port = stream.getsockname()[1]
+    datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    datagrams.bind(("127.0.0.1", port))
+    local = socket.socket(socket.AF_UNIX)
+    local.bind(name + ".unix")
+    local.listen(16)
+    for target, sock in (serve_stream, stream), (serve_datagrams, datagrams), (serve_stream, local):
+        threading.Thread(target=target, args=(sock,), daemon=True).start()
+    with open(name + ".new", "w") as file:
+        file.write("%d\n" % port)
+    os.rename(name + ".new", name)
+    threading.Event().wait()
+
+
+def read_all(sock):
+    return b"".join(iter(lambda: sock.recv(65536), b""))
+
+
+def ask_stream(address, family=socket.AF_INET):
+    with socket.socket(family) as sock:
+        sock.connect(address)
+        data = pattern(0, 300000)
+        writer = threading.Thread(target=lambda: (sock.sendall(data), sock.shutdown(socket.SHUT_WR)))
+        writer.start()
+        assert read_all(sock) == data
+        writer.join()
+
+
+async def ask_asyncio(port):
+    async def one(number):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        line = b"line %d\n" % number
+        for _ in range(3):
+            writer.write(line)
+            assert await reader.readline() == line
+        writer.close()
+        await writer.wait_closed()
+
+    await asyncio.gather(*(one(number) for number in range(40)))
+
+
+def ask_datagrams(port):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.settimeout(20)
+        for size in 0, 1, 1400, 9000, 60000:
+            sock.sendto(b"x" * size, ("127.0.0.1", port))
+            data, sender = sock.recvfrom(65536)
+            assert data == b"X" * size and sender == ("127.0.0.1", port), (size, len(data), sender)
+        assert sock.getsockname()[1] != 0
+
+
+def error_of(call, *arguments):
+    try:
+        call(*arguments)
+    except OSError as error:
+        return errno.errorcode[error.errno]
+    return "none"
+
+
+def ask_errors(port):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        nobody = free.getsockname()[1]
+    with socket.socket() as sock:
+        yield "refused", error_of(sock.connect, ("127.0.0.1", nobody))
+    with socket.socket() as sock:
+        yield "in use", error_of(sock.bind, ("127.0.0.1", port))
+    with socket.socket() as sock:
+        yield "privileged", error_of(sock.bind, ("127.0.0.1", 81))
+    with socket.socket() as sock:
+        yield "not connected", error_of(sock.getpeername)
+        yield "send", error_of(sock.send, b"x")
+    with socket.socket() as sock:
+        sock.setblocking(False)
+        first = error_of(sock.connect, ("127.0.0.1", port))
+        select.select([], [sock], [], 20)
+        yield "non-blocking", first in ("none", "EINPROGRESS") and sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.connect(("127.0.0.1", nobody))
+        sock.send(b"x")
+        sock.settimeout(20)
+        yield "datagram", error_of(sock.recv, 1)
+    with socket.socket() as sock:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        yield "option", sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
+
+
+def ask_many(port):
+    socks = [socket.create_connection(("127.0.0.1", port)) for _ in range(200)]
+    poll = select.epoll()
+    for sock in socks:
+        poll.register(sock, select.EPOLLIN | select.EPOLLET)
+        sock.sendall(b"%d" % sock.fileno())
+    waiting = {sock.fileno(): sock for sock in socks}
+    while waiting:
+        for number, _ in poll.poll(20):
+            assert waiting.pop(number).recv(100) == b"%d" % number
+    for sock in socks:
+        sock.close()
+
+
+def ask_own():
+    """Both ends in this process."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        client = socket.create_connection(listener.getsockname())
+        server, peer = listener.accept()
+        assert peer == client.getsockname() and server.getsockname() == client.getpeername()
+    for one, other in (client, server), (server, client):
+        one.sendall(b"over there")
+        assert other.recv(100) == b"over there"
+    client.close()
+    assert server.recv(1) == b""
+    server.close()
+
+
+def ask(name):
+    port = int(open(name).read())
+    ask_stream(("127.0.0.1", port))
+    print("stream")
+    ask_stream(name + ".unix", socket.AF_UNIX)
+    print("unix")
+    asyncio.run(ask_asyncio(port))
+    print("asyncio")
+    ask_datagrams(port)
+    print("datagrams")
+    for what, result in ask_errors(port):
+        print(what, result)
+    ask_many(port)
+    print("many")
+    ask_own()
+    print("own")
+    print(socket.getaddrinfo("localhost", port, socket.AF_INET, socket.SOCK_STREAM)[0][4][0])
+
+
+def pump(name, stop):
+    sock = socket.create_connection(("127.0.0.1", int(open(name).read())))
+    lock = threading.Condition()
+    state = {"sent": 0}
+
+    def write():
+        while not os.path.exists(stop):
+            sock.sendall(pattern(state["sent"], 50000))
+            with lock:
+                state["sent"] += 50000
+        sock.shutdown(socket.SHUT_WR)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    got = 0
+    print("started", flush=True)
+    while data := sock.recv(65536):
+        assert data == pattern(got, len(data)), got
+        got += len(data)
+    writer.join()
+    assert got == state["sent"], (got, state["sent"])
+    print("exact", got)
+
+
+if __name__ == "__main__":
+    {"serve": serve, "ask": ask, "pump": pump}[sys.argv[1]](*sys.argv[2:])
