@@ -44,6 +44,8 @@ void files_answer(Files *files, guint64 unique, int error, const void *data, siz
                                     .unique = unique };
     struct iovec iov[2] = { { &head, sizeof(head) }, { (void *)data, size } };
 
+    if (error == ESTALE)
+        files_again_begin(files->again, files_current.pid);
     if (!g_atomic_int_get(&files->ended))
         files->reply(iov, error || !size ? 1 : 2, files->user);
 }
@@ -64,8 +66,11 @@ static void extend_init(Files *files, const struct iovec *iov, int count)
 static ssize_t write_reply(int fd, struct iovec *iov, int count, void *user)
 {
     Files *files = user;
+    const struct fuse_out_header *head = iov[0].iov_base;
     ssize_t size = 0;
 
+    if (head->error == -ESTALE && head->unique == files_current.unique)
+        files_again_begin(files->again, files_current.pid);
     if (files_current.in_init)
         extend_init(files, iov, count);
     if (!g_atomic_int_get(&files->ended))
@@ -91,6 +96,10 @@ static void process(Files *files, void *data, size_t size)
     struct fuse_buf buf = { .size = size, .mem = data };
 
     files_current.unique = head->unique;
+    files_current.pid = head->pid;
+    files_current.again = files_again_is(files->again, head->pid);
+    if (files_current.again && head->opcode != FUSE_LOOKUP) /* another ESTALE begins anew */
+        files_again_end(files->again, head->pid);
     if (files->switch_ids)
         files_cred_become(head->uid, head->gid);
     if (head->opcode == FUSE_TMPFILE)

@@ -77,10 +77,12 @@ static int may_open(const Files *files, const FilesNode *node, int flags)
 
 /* The name that the guest opened may be another file's by now, though the guest still believes it.
  * Said once: ESTALE makes its kernel look the name up again. If it comes back with the same inode,
- * that is meant (a descriptor opened again by /proc/self/fd). */
+ * that is meant (a descriptor opened again by /proc/self/fd), or it was replaced after that. */
 static gboolean replaced(Files *files, FilesInode *inode, const struct statx *stx)
 {
-    return stx->stx_nlink == 0 && !files_inode_lost(files->inodes, inode);
+    if (stx->stx_nlink == 0)
+        return !files_inode_lost(files->inodes, inode) && !files_current.again;
+    return !files_current.again && files_inode_moved(files->inodes, inode);
 }
 
 /* The answer to an open: whether the guest keeps its pages, and whether it must say when it closes.

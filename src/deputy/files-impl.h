@@ -23,6 +23,7 @@ typedef struct FilesQueue FilesQueue;
 typedef struct FilesHandles FilesHandles;
 typedef struct FilesHandle FilesHandle;
 typedef struct FilesBare FilesBare;
+typedef struct FilesAgain FilesAgain;
 
 struct Files {
     gboolean read_only;
@@ -35,6 +36,7 @@ struct Files {
     FilesHandles *handles;
     FilesLocks *locks;
     FilesQueue *queue;
+    FilesAgain *again;
     guint64 dev_device; /* of home's /dev, see files-refuse.c */
     gboolean submounts; /* the guest's kernel understands FUSE_ATTR_SUBMOUNT */
     guint64 init_flags; /* what the guest's kernel offered in INIT */
@@ -68,6 +70,8 @@ typedef struct {
     guint64 unique;
     char *buffer;
     gboolean in_init;
+    guint32 pid;    /* the guest's thread that asked */
+    gboolean again; /* it walks its path for the second time (files-again.c) */
 } FilesCurrent;
 
 extern _Thread_local FilesCurrent files_current;
@@ -80,6 +84,20 @@ void files_queue_free(FilesQueue *queue);
 void files_answer(Files *files, guint64 unique, int error, const void *data, size_t size);
 
 extern const struct fuse_custom_io files_custom_io;
+
+/* ---- files-again.c: second walks after ESTALE ---- */
+
+FilesAgain *files_again_new(void);
+void files_again_free(FilesAgain *again);
+
+/* A request of the guest's thread pid is about to be answered with ESTALE. */
+void files_again_begin(FilesAgain *again, guint32 pid);
+
+/* Whether that happened, and the thread is still on the walk that followed. */
+gboolean files_again_is(FilesAgain *again, guint32 pid);
+
+/* The walk has come to its end. */
+void files_again_end(FilesAgain *again, guint32 pid);
 
 /* ---- files-cred.c: whose rights a worker uses ---- */
 

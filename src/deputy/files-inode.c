@@ -624,6 +624,33 @@ gboolean files_inode_lost(FilesInodes *t, FilesInode *inode)
     return known;
 }
 
+gboolean files_inode_moved(FilesInodes *t, FilesInode *inode)
+{
+    g_autofree char *name = NULL;
+    FilesInode *parent;
+    struct statx stx;
+    gboolean moved;
+    int fd;
+
+    g_mutex_lock(&t->lock);
+    parent = inode->parent;
+    fd = parent && !inode->nameless ? use_fd(t, parent) : -1;
+    if (fd >= 0) {
+        parent->refs++;
+        name = g_strdup(inode->name);
+    }
+    g_mutex_unlock(&t->lock);
+    if (fd < 0)
+        return FALSE;
+    if (statx(fd, name, AT_SYMLINK_NOFOLLOW, FILES_STATX, &stx) < 0)
+        moved = errno == ENOENT;
+    else
+        moved = !files_inode_is(inode, &stx);
+    files_inode_done(t, parent);
+    files_inodes_put(t, parent);
+    return moved;
+}
+
 void files_inode_opened(FilesInodes *t, FilesInode *inode)
 {
     g_mutex_lock(&t->lock);

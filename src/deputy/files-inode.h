@@ -95,6 +95,10 @@ int files_inode_pin(FilesInodes *table, FilesInode *inode, FilesInode *parent, c
  * on its descriptor is kept. */
 gboolean files_inode_lost(FilesInodes *table, FilesInode *inode);
 
+/* Whether the name by which the inode was looked up is not its own any more. FALSE if that cannot
+ * be said without opening its folder. */
+gboolean files_inode_moved(FilesInodes *table, FilesInode *inode);
+
 /* A handle is opened or closed on the inode: while there is one its descriptor is kept. The
  * descriptor must be in use (files_inode_fd) when the first is opened. */
 void files_inode_opened(FilesInodes *table, FilesInode *inode);

@@ -54,9 +54,9 @@ static int writable_node(Files *files, guint64 id, const char *name, FilesNode *
 
 /* ---- lookup ---- */
 
-/* parent/name is in another mount than parent: fd is opened on it, and *hollow says whether it is
- * refused. */
-static int enter_mount(Files *files, const FilesNode *parent, const char *name, struct statx *stx,
+/* Opens parent/name: because it is in another mount than parent, *hollow says whether it is refused,
+ * or because it must stay what it is. */
+static int open_name(Files *files, const FilesNode *parent, const char *name, struct statx *stx,
                        gboolean *hollow)
 {
     int fd = openat(parent->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
@@ -87,8 +87,8 @@ int files_look(Files *files, const FilesNode *parent, const char *name, FilesIno
 
     if (statx(parent->fd, name, AT_SYMLINK_NOFOLLOW, FILES_STATX, stx) < 0)
         return -errno;
-    if (other_mount(parent->inode, stx)) {
-        fd = enter_mount(files, parent, name, stx, &hollow);
+    if (files_current.again || other_mount(parent->inode, stx)) {
+        fd = open_name(files, parent, name, stx, &hollow);
         if (fd < 0)
             return fd;
     }

@@ -12,6 +12,7 @@
  *     files-name.c files-dir.c files-attr.c files-data.c files-lock-op.c   the operations
  *     files-lock.c     locks at home                    files-refuse.c  what is never entered
  *     files-cred.c     whose rights a worker has        files-bare.c    what has no xattrs
+ *     files-again.c    second walks after ESTALE
  *
  * Trust: every byte from the guest may be a lie. Requests are checked for their form before libfuse
  * sees them; inodes and handles are numbers in tables, never pointers; names are single components
@@ -222,6 +223,7 @@ Files *files_new(const FilesOptions *options, FilesReply reply, void *user, GErr
     files_inodes_set_walk(files->inodes, &walk);
     files->handles = files_handles_new(files);
     files->locks = files_locks_new(files_lock_done, files_fd_reopen, files);
+    files->again = files_again_new();
     files->queue = files_queue_new(files, options->workers ? options->workers : DEFAULT_WORKERS);
     return files;
 }
@@ -236,6 +238,7 @@ void files_free(Files *files)
     fuse_session_destroy(files->session);
     files_handles_free(files->handles);
     files_bare_free(files->bare);
+    files_again_free(files->again);
     files_inodes_free(files->inodes);
     g_free(files);
 }

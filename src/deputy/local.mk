@@ -1,6 +1,7 @@
 # The home's half of a job
 noinst_LIBRARIES += libdeputy.a
 FILES_SOURCES = \
+	src/deputy/files-again.c \
 	src/deputy/files-attr.c \
 	src/deputy/files-bare.c \
 	src/deputy/files-channel.c \

@@ -315,6 +315,37 @@ def replaced_directory():
     check("a directory made anew at home (after %d tries)" % i, ok)
 
 
+def replaced_all_the_time():
+    """each open gets a whole file, never an error, however often home puts another in its place"""
+    write(h("often"), b"%08d" % 0)
+    p = outside("n=0\nend=time.monotonic()+3\nwhile time.monotonic()<end:\n n+=1\n"
+                " f=open(sys.argv[1]+'.new','w')\n f.write('%08d'%n)\n f.close()\n os.rename(sys.argv[1]+'.new',sys.argv[1])\n", h("often"))
+    opened, last, bad = 0, 0, []
+    while p.poll() is None:
+        try:
+            now = int(read(j("often")))
+            opened += 1
+            if now < last:
+                bad.append("%d after %d" % (now, last))
+            last = now
+        except (OSError, ValueError) as e:
+            bad.append(repr(e))
+    check("a file that home replaces all the time (%d opened) %s" % (opened, bad[:3]), opened > 50 and not bad)
+
+
+def moved_away():
+    """a file that home renames and puts another in its place of: the next open sees it"""
+    for i in range(20):
+        write(h("current"), b"old %02d" % i)
+        check_read = read(j("current"))
+        os.rename(h("current"), h("kept.%d" % i))
+        write(h("current"), b"new %02d" % i)
+        if check_read != b"old %02d" % i or read(j("current")) != b"new %02d" % i:
+            check("an open sees that home has moved a file away (round %d)" % i, False)
+            return
+    check("an open sees that home has moved a file away", True)
+
+
 def special():
     s = socket.socket(socket.AF_UNIX)
     s.bind(h("sock"))
@@ -327,7 +358,8 @@ def special():
 
 
 for part in (open_sees_changes, names_appear, size_at_open, writes_go_home, unlinked, locks, deadlock,
-             lock_coherence, databases, replaced_directory, special):
+             lock_coherence, databases, replaced_directory, replaced_all_the_time,
+             moved_away, special):
     if mode == "writeback" and part in (lock_coherence, databases, size_at_open):
         continue
     try:
