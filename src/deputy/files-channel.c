@@ -255,6 +255,7 @@ static void init(Files *files, const void *request, size_t size)
 void files_request(Files *files, const void *request, size_t size)
 {
     const struct fuse_in_header *head = request;
+    const struct fuse_release_in *release;
     int error;
 
     if (size < sizeof(*head))
@@ -284,8 +285,9 @@ void files_request(Files *files, const void *request, size_t size)
         files_queue_push(files->queue, request, size);
         break;
     case FUSE_RELEASE:
-        files_release_locks(files, head->nodeid,
-                            ((const struct fuse_release_in *)(head + 1))->fh);
+        release = (const void *)(head + 1);
+        files_release_locks(files, head->nodeid, release->fh,
+                            (release->release_flags & FUSE_RELEASE_FLOCK_UNLOCK) != 0);
         files_queue_push(files->queue, request, size);
         break;
     default:

@@ -266,8 +266,9 @@ void files_op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned int cmd, void *arg,
 /* The locks' callback: answers the guest. */
 void files_lock_done(const FilesLockRequest *request, int error, void *user);
 
-/* A handle is about to be released: what was locked through it falls now. */
-void files_release_locks(Files *files, guint64 ino, guint64 fh);
+/* A handle is about to be released: what was locked through it, also by flock if flocked, falls
+ * now. */
+void files_release_locks(Files *files, guint64 ino, guint64 fh, gboolean flocked);
 
 void files_op_getlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, struct flock *lock);
 void files_op_setlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, struct flock *lock,

@@ -3,6 +3,7 @@
 #include "deputy/files-impl.h"
 
 #include <stdlib.h>
+#include <sys/file.h>
 
 /* What an answer needs: kept until then. */
 typedef struct {
@@ -83,7 +84,7 @@ void files_op_flock(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, i
                  (FilesLockRequest){ .kind = FILES_LOCK_FLOCK, .operation = operation });
 }
 
-void files_release_locks(Files *files, guint64 ino, guint64 fh)
+void files_release_locks(Files *files, guint64 ino, guint64 fh, gboolean flocked)
 {
     FilesHandle *handle = files_handle_get(files, fh, ino);
 
@@ -91,5 +92,7 @@ void files_release_locks(Files *files, guint64 ino, guint64 fh)
         return;
     if (g_atomic_int_get(&handle->locked))
         files_locks_drop_handle(files->locks, ino, fh);
+    if (flocked)
+        flock(handle->fd, LOCK_UN); /* closing it is a worker's, and comes later */
     files_handle_put(files, handle);
 }
