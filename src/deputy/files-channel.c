@@ -6,13 +6,19 @@
  * reach a worker: INIT (there must be no other before it is answered), INTERRUPT (it must
  * overtake), DESTROY (libfuse would accept a second INIT after it). Workers may change the order of
  * requests; where it matters the guest waits for the answer, but for RELEASE, whose locks therefore
- * fall before it is queued: the next request may ask for them. */
+ * fall before it is queued: the next request may ask for them.
+ *
+ * For a job of root, whose processes may change their user, a request says user and group but not
+ * the supplementary groups. The guest's kernel knows them, and has checked with them already
+ * (POSIX_ACL). So what home refuses is tried once more, with the groups of the files that it is
+ * about: if one of them was meant, it is allowed now; if not, it is refused again. */
 #include "deputy/files-impl.h"
 
 #include <stdlib.h>
 
 #define LARGE (128 * 1024) /* requests above this use buffers that are kept */
 #define KEPT 16
+#define MAX_GROUPS 2
 
 typedef struct Item {
     struct Item *next;
@@ -37,6 +43,15 @@ _Thread_local FilesCurrent files_current;
 
 /* ---- out ---- */
 
+/* Whether this refusal is not to be said yet. */
+static gboolean hold_back(int error)
+{
+    if (!files_current.tries || (error != EACCES && error != EPERM))
+        return FALSE;
+    files_current.refused = error;
+    return TRUE;
+}
+
 void files_answer(Files *files, guint64 unique, int error, const void *data, size_t size)
 {
     struct fuse_out_header head = { .len = sizeof(head) + (error ? 0 : (guint32)size),
@@ -44,6 +59,8 @@ void files_answer(Files *files, guint64 unique, int error, const void *data, siz
                                     .unique = unique };
     struct iovec iov[2] = { { &head, sizeof(head) }, { (void *)data, size } };
 
+    if (hold_back(error))
+        return;
     if (error == ESTALE)
         files_again_begin(files->again, files_current.pid);
     if (!g_atomic_int_get(&files->ended))
@@ -69,14 +86,16 @@ static ssize_t write_reply(int fd, struct iovec *iov, int count, void *user)
     const struct fuse_out_header *head = iov[0].iov_base;
     ssize_t size = 0;
 
+    for (int i = 0; i < count; i++)
+        size += iov[i].iov_len;
+    if (head->unique == files_current.unique && hold_back(-head->error))
+        return size;
     if (head->error == -ESTALE && head->unique == files_current.unique)
         files_again_begin(files->again, files_current.pid);
     if (files_current.in_init)
         extend_init(files, iov, count);
     if (!g_atomic_int_get(&files->ended))
         files->reply(iov, count, files->user);
-    for (int i = 0; i < count; i++)
-        size += iov[i].iov_len;
     return size;
 }
 
@@ -90,10 +109,53 @@ const struct fuse_custom_io files_custom_io = { .writev = write_reply, .read = r
 
 /* ---- workers ---- */
 
+static void perform(Files *files, void *data, size_t size)
+{
+    struct fuse_buf buf = { .size = size, .mem = data };
+
+    if (((const struct fuse_in_header *)data)->opcode == FUSE_TMPFILE)
+        files_tmpfile(files, data);
+    else
+        fuse_session_process_buf(files->session, &buf);
+}
+
+static int add_group_of(Files *files, guint64 id, gid_t *groups, int count)
+{
+    struct statx stx;
+    FilesNode node;
+
+    if (files_node_get(files, id, FALSE, &node) == 0 &&
+        files_inode_stat(files->inodes, node.inode, &stx) == 0)
+        groups[count++] = stx.stx_gid;
+    files_node_put(&node);
+    return count;
+}
+
+/* The groups of what a request is about, and that which it wants to give; how many. */
+static int groups_about(Files *files, const struct fuse_in_header *head, gid_t groups[MAX_GROUPS])
+{
+    const void *body = head + 1;
+    int count = add_group_of(files, head->nodeid, groups, 0);
+
+    switch (head->opcode) {
+    case FUSE_SETATTR:
+        if (((const struct fuse_setattr_in *)body)->valid & FATTR_GID)
+            groups[count++] = ((const struct fuse_setattr_in *)body)->gid;
+        break;
+    case FUSE_RENAME:
+    case FUSE_RENAME2: /* the folder stands first in both */
+        count = add_group_of(files, ((const struct fuse_rename_in *)body)->newdir, groups, count);
+        break;
+    case FUSE_LINK:
+        count = add_group_of(files, ((const struct fuse_link_in *)body)->oldnodeid, groups, count);
+        break;
+    }
+    return count;
+}
+
 static void process(Files *files, void *data, size_t size)
 {
     const struct fuse_in_header *head = data;
-    struct fuse_buf buf = { .size = size, .mem = data };
 
     files_current.unique = head->unique;
     files_current.pid = head->pid;
@@ -102,10 +164,16 @@ static void process(Files *files, void *data, size_t size)
         files_again_end(files->again, head->pid);
     if (files->switch_ids)
         files_cred_become(head->uid, head->gid);
-    if (head->opcode == FUSE_TMPFILE)
-        files_tmpfile(files, data);
-    else
-        fuse_session_process_buf(files->session, &buf);
+    files_current.tries = files->switch_ids && head->uid != 0;
+    files_current.refused = 0;
+    perform(files, data, size);
+    files_current.tries = FALSE;
+    if (files_current.refused) {
+        gid_t groups[MAX_GROUPS];
+        files_cred_groups(groups, groups_about(files, head, groups));
+        perform(files, data, size);
+        files_cred_groups(NULL, 0);
+    }
 }
 
 static void recycle(FilesQueue *q, Item *item)

@@ -5,8 +5,8 @@
  * workers use that: each has a umask of its own (the home's file system applies it, so that default
  * ACLs count as they do at home), a working directory of its own (/proc/self/fd, where "N" is a
  * name of descriptor N, which lets system calls that want a name act on an O_PATH descriptor), and,
- * when the deputy is root, the requesting process's user and group for file access, without
- * supplementary groups. The C library would spread the latter over all threads, so the system calls
+ * when the deputy is root, the requesting process's user and group for file access; supplementary
+ * groups only when a refused request is tried again (files-channel.c). The C library would spread the latter over all threads, so the system calls
  * are made directly. Changing from uid 0 takes root's file capabilities away and going back returns
  * them. */
 #include "deputy/files-impl.h"
@@ -63,6 +63,12 @@ void files_cred_become(uid_t uid, gid_t gid)
     self.uid = uid;
     self.gid = gid;
     set_ids(uid, gid);
+}
+
+void files_cred_groups(const gid_t *groups, int count)
+{
+    if (self.switches)
+        syscall(SYS_setgroups, count, groups);
 }
 
 void files_cred_enter(void)

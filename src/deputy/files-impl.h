@@ -71,6 +71,8 @@ typedef struct {
     char *buffer;
     gboolean in_init;
     guint32 pid;    /* the guest's thread that asked */
+    gboolean tries; /* a refusal is not the last word yet */
+    int refused;    /* that came, while it was not: an errno */
     gboolean again; /* it walks its path for the second time (files-again.c) */
 } FilesCurrent;
 
@@ -110,6 +112,9 @@ int files_cred_init(void);
 
 /* The thread acts as this user and group from now on, if it is to switch at all. */
 void files_cred_become(uid_t uid, gid_t gid);
+
+/* The thread has these supplementary groups from now on, if it is to switch at all. */
+void files_cred_groups(const gid_t *groups, int count);
 
 /* Sets the thread's umask for what it creates next. */
 void files_cred_umask(mode_t mask);

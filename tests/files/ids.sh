@@ -37,7 +37,16 @@ as 65534 mknod sticky/null c 1 3 2>&1 | sed 's/.*: //'
 chown 1234:1234 sticky/mine; stat -c "%u %g" sticky/mine
 echo by root >sticky/second; stat -c "%u %g" sticky/second
 chmod 4755 sticky/mine; as 1234 sh -c 'echo more >>sticky/mine'; stat -c %a sticky/mine
-rm -r sticky setgid
+with() { setpriv --reuid 65534 --regid 65534 --groups "$1" "${@:2}"; }
+mkdir group; chown 1234:777 group; chmod 770 group; echo for the group >group/f; chown 1234:777 group/f; chmod 640 group/f
+with 777,5 cat group/f
+with 5 cat group/f 2>&1 | sed 's/.*: //'
+with 777 sh -c 'echo x >group/new && mkdir group/d && mv group/new group/d/old && ln group/d/old group/again && stat -c "%u %g" group/again'
+with 777 sh -c 'echo x >>group/f' 2>&1 | sed 's/.*: //'
+with 777,778 chgrp 778 group/again; stat -c "%u %g" group/again
+with 777 chgrp 779 group/again 2>&1 | sed 's/.*: //'
+with 778 rm -f group/again 2>&1 | sed 's/.*: //'
+rm -r sticky setgid group
 END
 cp -a "$work/home" "$work/copy"
 setpriv --clear-groups bash "$work/run" "$work/copy" >"$work/native" 2>&1
