@@ -87,8 +87,7 @@ static gboolean replaced(Files *files, FilesInode *inode, const struct statx *st
 
 /* The answer to an open: whether the guest keeps its pages, and whether it must say when it closes.
  * It need not if it only reads: there is nothing to write and no lock to drop. (If a lock is made
- * after this, the handle's RELEASE drops it; only a process that locks a file and then closes
- * another, older descriptor of it, opened for reading, keeps a lock that it would lose at home.) */
+ * after this, the guest's kernel says it nevertheless: docs/kernel.md, 40-round-trips.) */
 static guint32 cache_decision(Files *files, FilesInode *inode, const struct statx *stx, int flags)
 {
     FilesStampState state = files_inode_check(files->inodes, inode, stx, TRUE);
