@@ -84,7 +84,7 @@ void hosted_remove(Node *node, const char *id)
         return;
     hosted_unlink(hosted);
     g_hash_table_remove(node->hosted, id);
-    unlink(hosted->channel_path);
+    guest_unlink(hosted->channel_path);
     g_free(hosted->id);
     g_free(hosted->home);
     g_free(hosted->channel_path);
@@ -530,7 +530,7 @@ static void hosted_adopt(Node *node, const GuestInfo *info)
     if (json_get_bool(description, "spare", FALSE)) {
         log_info("guest %s was started ahead by an earlier controller: destroyed", info->id);
         guest_destroy(node->hv, info->id, NULL, NULL);
-        unlink(info->channel_path);
+        guest_unlink(info->channel_path);
         return;
     }
     log_info("job %s: its guest (epoch %" G_GUINT64_FORMAT ", %s) is taken over", info->id, info->epoch,

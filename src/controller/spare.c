@@ -131,7 +131,7 @@ static void spare_started(GObject *source, GAsyncResult *result, gpointer user)
         wait_with_next(node, AFTER_FAILURE_MS);
     }
     guest_destroy(node->hv, spare->id, NULL, NULL);
-    unlink(spare->channel_path);
+    guest_unlink(spare->channel_path);
     if (node->spare == spare)
         node->spare = NULL;
     spare_free(spare);
@@ -175,7 +175,7 @@ void spare_drop(Node *node)
         return;
     }
     guest_destroy(node->hv, spare->id, NULL, NULL);
-    unlink(spare->channel_path);
+    guest_unlink(spare->channel_path);
     spare_free(spare);
 }
 
@@ -239,7 +239,7 @@ void spare_ended(Node *node, const char *id)
         return;
     log_warning("the guest that was started ahead has ended");
     node->spare = NULL;
-    unlink(spare->channel_path);
+    guest_unlink(spare->channel_path);
     spare_free(spare);
     wait_with_next(node, AFTER_FAILURE_MS);
 }

@@ -261,6 +261,14 @@ void guest_destroy(Hypervisor *hv, const char *id, GAsyncReadyCallback callback,
     run(hv, operation, NULL, destroy_thread, callback, user);
 }
 
+void guest_unlink(const char *channel_path)
+{
+    g_autofree char *monitor = monitor_path(channel_path);
+
+    unlink(channel_path);
+    unlink(monitor);
+}
+
 static void describe_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
 {
     Operation *operation = data;

@@ -58,6 +58,9 @@ gboolean guest_kill(Hypervisor *hv, const char *id);
  * 200 ms for its end. */
 void guest_end(Hypervisor *hv, const char *id, GAsyncReadyCallback callback, gpointer user);
 
+/* Removes the sockets of a guest that has gone: QEMU, killed, did not. */
+void guest_unlink(const char *channel_path);
+
 /* Both are done at once where the guest is so already. */
 void guest_suspend(Hypervisor *hv, const char *id, GAsyncReadyCallback callback, gpointer user);
 void guest_resume(Hypervisor *hv, const char *id, GAsyncReadyCallback callback, gpointer user);

@@ -57,6 +57,17 @@ wait_until 10 spare_is node1 none || fail "a dead guest waits"
 on node1 sojourn run true || fail "run true, when the guest that waited had just been killed"
 note "another takes its place"
 
+# What has ended leaves no sockets behind.
+only_live_sockets() {
+    local socket
+    for socket in "$rig_base"/n1/ch/*-*; do
+        socket=${socket##*/}
+        [ "$socket" = '*-*' ] || [ -e "$rig_base/n1/lv/libvirt/qemu/run/sojourn-${socket%%.*}.pid" ] || return 1
+    done
+}
+wait_until 10 only_live_sockets || { ls "$rig_base/n1/ch"; fail "sockets of guests that have ended are left"; }
+note "no socket is left"
+
 # The node's end is its end.
 rig down
 ! grep -lsaF "$rig_base/" /proc/[0-9]*/cmdline | xargs -r -n 1 dirname | xargs -r -I{} sh -c 'tr "\0" " " <{}/cmdline 2>/dev/null' | grep -a qemu || fail "QEMU is left over"
