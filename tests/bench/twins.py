@@ -77,8 +77,8 @@ class Guest:
         if not match:
             raise CannotMeasure(f'libvirt alone does not migrate: {said.strip()}')
         self.nodes.reverse()
+        self.listen()   # before the guest goes on: what it said to nobody would be lost, and its port might get stuck
         there.hv('resume', self.id)
-        self.listen()
         self.ticks.wait_for(len(self.ticks.times) + 300)
         return {'total': float(match[1]), 'freeze': float(match[2]), 'bytes': int(match[3])}
 
