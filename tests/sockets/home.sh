@@ -42,6 +42,14 @@ wait $server
 wait_until 10 eval '! can_connect "$(port_of job.port)"' || fail "the port is open after the job's end"
 note "a killed job's ports are closed"
 
+beside slow python3 peer.py slow slow.port go
+wait_until 20 test -s "$work/slow.port" || fail "the slow reader did not start"
+left=$(on node1 timeout 60 sojourn run --on node2 -- python3 peer.py leave slow.port 200000) || fail "the job that leaves failed"
+natively touch go
+wait_until 30 test -s "$work/slow.out" || fail "the slow reader got no end"
+[ "left $(cat "$work/slow.out")" = "$left" ] || fail "of what the job $left before it ended, $(cat "$work/slow.out") came"
+note "what a job had sent when it ended came: $(cat "$work/slow.out") bytes"
+
 on node1 timeout 60 sojourn run --home --network none -- python3 -c "
 import socket
 try:

@@ -1,3 +1,3 @@
 # The job's sockets at home: on a rig, skipped without a guest image
-dist_noinst_SCRIPTS += tests/sockets/home.sh tests/sockets/moving.sh
+dist_noinst_SCRIPTS += tests/sockets/cut.sh tests/sockets/home.sh tests/sockets/moving.sh
 EXTRA_DIST += tests/sockets/peer.py

@@ -3,6 +3,8 @@
 
     peer.py serve FILE         an echo server: TCP and UDP at one port of 127.0.0.1, AF_UNIX at FILE.unix; the port is written to FILE
     peer.py ask FILE           a client of it: connections, asyncio, datagrams, half closes, errors, many at once; says what it saw
+    peer.py slow FILE GO       takes one connection, reads when the file GO is there, says how many bytes came
+    peer.py leave FILE SIZE    sends so many bytes to it and ends at once
     peer.py pump FILE STOP     sends bytes to it and checks what comes back, until the file STOP is there; says how many were right
 """
 import asyncio
@@ -13,6 +15,7 @@ import select
 import socket
 import sys
 import threading
+import time
 
 
 def pattern(at, size):
@@ -178,6 +181,28 @@ def ask(name):
     print(socket.getaddrinfo("localhost", port, socket.AF_INET, socket.SOCK_STREAM)[0][4][0])
 
 
+def slow(name, go):
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    listener.bind(("127.0.0.1", 0))
+    listener.listen()
+    with open(name, "w") as file:
+        file.write("%d\n" % listener.getsockname()[1])
+    connection, _ = listener.accept()
+    while not os.path.exists(go):
+        time.sleep(0.05)
+    print(len(read_all(connection)), flush=True)
+
+
+def leave(name, size):
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    sock.connect(("127.0.0.1", int(open(name).read())))
+    sock.setblocking(False)
+    sent = sock.send(pattern(0, int(size)))
+    print("left", sent)
+
+
 def pump(name, stop):
     sock = socket.create_connection(("127.0.0.1", int(open(name).read())))
     lock = threading.Condition()
@@ -203,4 +228,4 @@ def pump(name, stop):
 
 
 if __name__ == "__main__":
-    {"serve": serve, "ask": ask, "pump": pump}[sys.argv[1]](*sys.argv[2:])
+    {"serve": serve, "ask": ask, "slow": slow, "leave": leave, "pump": pump}[sys.argv[1]](*sys.argv[2:])
