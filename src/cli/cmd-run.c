@@ -74,8 +74,8 @@ static gboolean check_place(RunWords *words, GError **error)
         return usage_error(error, "--on, --home and --best exclude one another");
     if (words->home)
         words->run.on = g_strdup("home");
-    if (words->run.on && g_str_equal(words->run.on, "best"))
-        g_clear_pointer(&words->run.on, g_free);
+    if (words->best)
+        words->run.on = g_strdup("best");
     if (words->run.on && !*words->run.on)
         return usage_error(error, "--on wants the name of a node");
     return node_list("--only", words->only, &words->run.only, error) &&

@@ -20,9 +20,14 @@ const Command *command_find(const char *name);
 /* Runs one command, argv[0] being its name; 2 and a sentence when there is none of that name. */
 int command_run(int argc, char **argv);
 
+int cmd_block(int argc, char **argv);
+int cmd_bring(int argc, char **argv);
 int cmd_cluster(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
+int cmd_drain(int argc, char **argv);
+int cmd_expel(int argc, char **argv);
 int cmd_help(int argc, char **argv);
+int cmd_history(int argc, char **argv);
 int cmd_home(int argc, char **argv);
 int cmd_kill(int argc, char **argv);
 int cmd_list(int argc, char **argv);
@@ -30,9 +35,12 @@ int cmd_lock(int argc, char **argv);
 int cmd_migrate(int argc, char **argv);
 int cmd_node(int argc, char **argv);
 int cmd_nodes(int argc, char **argv);
+int cmd_quiet(int argc, char **argv);
 int cmd_resume(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_show(int argc, char **argv);
+int cmd_speed(int argc, char **argv);
+int cmd_stay(int argc, char **argv);
 int cmd_suspend(int argc, char **argv);
 int cmd_unlock(int argc, char **argv);
 int cmd_version(int argc, char **argv);

@@ -5,7 +5,9 @@ sojourn_SOURCES = \
 	src/cli/cmd.h \
 	src/cli/cmd-cluster.c \
 	src/cli/cmd-doctor.c \
+	src/cli/cmd-evacuate.c \
 	src/cli/cmd-help.c \
+	src/cli/cmd-history.c \
 	src/cli/cmd-kill.c \
 	src/cli/cmd-list.c \
 	src/cli/cmd-lock.c \
@@ -13,6 +15,7 @@ sojourn_SOURCES = \
 	src/cli/cmd-nodes.c \
 	src/cli/cmd-run.c \
 	src/cli/cmd-show.c \
+	src/cli/cmd-standing.c \
 	src/cli/cmd-suspend.c \
 	src/cli/cmd-wait.c \
 	src/cli/cmd-why.c \

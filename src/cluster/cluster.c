@@ -404,6 +404,32 @@ void cluster_call(Cluster *cluster, const char *node, const char *method, Json *
     peers_call(cluster->peers, node, method, params, timeout_ms, answer, user);
 }
 
+void cluster_notify(Cluster *cluster, const char *node, const char *method, Json *params)
+{
+    peers_notify(cluster->peers, node, method, params);
+}
+
+typedef struct {
+    Cluster *cluster;
+    GPtrArray *names;
+} Alive;
+
+static void add_alive(const char *name, gpointer user)
+{
+    Alive *alive = user;
+
+    if (members_is_alive(alive->cluster->members, name))
+        g_ptr_array_add(alive->names, g_strdup(name));
+}
+
+GPtrArray *cluster_alive(Cluster *cluster)
+{
+    Alive alive = {cluster, g_ptr_array_new_with_free_func(g_free)};
+
+    members_each(cluster->members, add_alive, &alive);
+    return alive.names;
+}
+
 void cluster_dial(Cluster *cluster, const char *node, Json *preamble, guint timeout_ms,
                   GAsyncReadyCallback done, gpointer user)
 {

@@ -78,6 +78,12 @@ void cluster_renew(Cluster *cluster);
 void cluster_call(Cluster *cluster, const char *node, const char *method, Json *params,
                   guint timeout_ms, PeerAnswer answer, gpointer user);
 
+/* Notifies a node if there is a connection to it; params is taken over. */
+void cluster_notify(Cluster *cluster, const char *node, const char *method, Json *params);
+
+/* Names of the other nodes that answer (g_ptr_array_unref). */
+GPtrArray *cluster_alive(Cluster *cluster);
+
 /* A connection of its own to a member: preamble ({"purpose": "link" | "gate" | "migration",
  * ...}) is taken over. */
 void cluster_dial(Cluster *cluster, const char *node, Json *preamble, guint timeout_ms,

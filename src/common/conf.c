@@ -42,6 +42,10 @@ static const Setting settings[] = {
     {"orphan-suspend", COUNT, AT(orphan_suspend_s), "S", "freeze a guest whose home is silent after (600)"},
     {"orphan-end", COUNT, AT(orphan_end_s), "S", "end a guest whose home is silent after (86400)"},
     {"spare-guests", COUNT, AT(spare_guests), "0|1", "guests started ahead, for jobs to come (1)"},
+    {"balance", TEXT, AT(balance), "on|off", "send jobs where they run better (on)"},
+    {"balance-stay", COUNT, AT(balance_stay_s), "S", "leave a job alone for so long after it came (5)"},
+    {"memory-reserve", COUNT, AT(memory_reserve), "PERCENT", "memory to keep free by sending jobs away (5)"},
+    {"migrations", COUNT, AT(migrations), "N", "migrations at a time, in and out (4)"},
     {"host-down", COUNT, AT(host_down_s), "S", "give up a job whose host is down after (30)"},
 };
 
@@ -200,6 +204,7 @@ static void conf_defaults(Conf *conf)
     default_text(&conf->address, conf->listen);
     default_text(&conf->accel, "auto");
     default_text(&conf->machine, "microvm");
+    default_text(&conf->balance, "on");
     default_text(&conf->cpu_model, "");
     default_text(&conf->qemu, QEMU_PATH);
     default_text(&conf->libvirtd, LIBVIRTD_PATH);
@@ -224,6 +229,12 @@ static gboolean conf_check(const Conf *conf, GError **error)
         g_set_error(error, SJ_ERROR, SJ_ERROR_USAGE, "machine is microvm or pc, not \"%s\"", conf->machine);
     else if (conf->spare_guests > 1)
         g_set_error(error, SJ_ERROR, SJ_ERROR_USAGE, "spare-guests is 0 or 1, not %u", conf->spare_guests);
+    else if (!g_str_equal(conf->balance, "on") && !g_str_equal(conf->balance, "off"))
+        g_set_error(error, SJ_ERROR, SJ_ERROR_USAGE, "balance is on or off, not \"%s\"", conf->balance);
+    else if (conf->memory_reserve > 90)
+        g_set_error(error, SJ_ERROR, SJ_ERROR_USAGE, "memory-reserve is from 0 to 90 per cent, not %u", conf->memory_reserve);
+    else if (conf->migrations == 0)
+        g_set_error(error, SJ_ERROR, SJ_ERROR_USAGE, "migrations is 1 at least");
     else if (conf->port == 0 || conf->port > 65535)
         g_set_error(error, SJ_ERROR, SJ_ERROR_USAGE, "%u is no TCP port", conf->port);
     else
@@ -242,12 +253,20 @@ Conf *conf_new(int *argc, char ***argv, GError **error)
     conf->orphan_end_s = 86400;
     conf->host_down_s = 30;
     conf->spare_guests = 1;
+    conf->balance_stay_s = 5;
+    conf->memory_reserve = 5;
+    conf->migrations = 4;
     if (g_file_test(file, G_FILE_TEST_EXISTS) && !conf_load(conf, file, error))
         return NULL;
     if (!conf_options(conf, argc, *argv, error))
         return NULL;
     conf_defaults(conf);
     return conf_check(conf, error) ? g_steal_pointer(&conf) : NULL;
+}
+
+gboolean conf_balances(const Conf *conf)
+{
+    return g_str_equal(conf->balance, "on");
 }
 
 void conf_free(Conf *conf)

@@ -25,6 +25,10 @@ typedef struct {
     guint orphan_suspend_s, orphan_end_s;  /* 600, 86400 */
     guint host_down_s;   /* 30 */
     guint spare_guests;  /* 0 or 1 */
+    char *balance;       /* "on" or "off": whether the node sends jobs where they run better */
+    guint balance_stay_s;   /* 5: minimum stay of a job that has not moved yet */
+    guint memory_reserve;   /* 5: per cent of the memory that are to stay free */
+    guint migrations;       /* 4: at a time, into the node and out of it */
 } Conf;
 
 /* Parses argv (options as --name VALUE, --config FILE) over a configuration file over the defaults. The file is
@@ -33,6 +37,9 @@ typedef struct {
 Conf *conf_new(int *argc, char ***argv, GError **error);
 void conf_free(Conf *conf);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Conf, conf_free)
+
+/* Whether the node balances. */
+gboolean conf_balances(const Conf *conf);
 
 /* Applies "key = value" lines to conf; for the file, tests and fuzzing. */
 gboolean conf_parse(Conf *conf, const char *text, const char *origin, GError **error);

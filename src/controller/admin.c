@@ -4,11 +4,20 @@
 
 #include "common/error.h"
 #include "doctor.h"
+#include "evacuation.h"
 
 #include <signal.h>
 #include <unistd.h>
 
 typedef void (*AdminCommand)(Node *node, Json *params, RpcCall *call);
+
+/* As people see it: a node that answers and is blocked is "blocked". */
+static Json *seen(Json *row)
+{
+    if (json_get_bool(row, "block", FALSE) && g_str_equal(json_get_string(row, "state", ""), "alive"))
+        json_set_string(row, "state", "blocked");
+    return row;
+}
 
 static void node_show(Node *node, Json *params, RpcCall *call)
 {
@@ -26,12 +35,30 @@ static void node_show(Node *node, Json *params, RpcCall *call)
         json_set_string(row, "state_dir", node->conf->state_dir);
         json_set_int(row, "pid", getpid());
     }
-    rpc_reply(call, row);
+    rpc_reply(call, seen(row));
 }
 
 static void node_list(Node *node, Json *params, RpcCall *call)
 {
-    rpc_reply(call, node_rows(node));
+    Json *rows = node_rows(node);
+
+    for (guint i = 0; i < json_length(rows); i++)
+        seen(json_at(rows, i));
+    rpc_reply(call, rows);
+}
+
+static void node_standing(Node *node, Json *params, RpcCall *call)
+{
+    g_autoptr(GError) error = NULL;
+    Json *row;
+
+    if (!standing_change(&node->standing, node->conf, params, &error)) {
+        rpc_fail(call, error);
+        return;
+    }
+    row = json_object();
+    standing_show(&node->standing, row);
+    rpc_reply(call, json_set_int(row, "speed", node_speed(node)));
 }
 
 static void node_doctor(Node *node, Json *params, RpcCall *call)
@@ -121,7 +148,9 @@ static const struct {
     {"cluster.init", cluster_init_here, TRUE},   {"cluster.join", cluster_join_there, TRUE},
     {"cluster.members", cluster_list, FALSE},    {"cluster.remove", cluster_remove_node, TRUE},
     {"cluster.token", cluster_token_new, TRUE},  {"node.doctor", node_doctor, FALSE},
-    {"node.list", node_list, FALSE},             {"node.show", node_show, FALSE},
+    {"node.bring", evacuation_bring, TRUE},      {"node.drain", evacuation_drain, TRUE},
+    {"node.expel", evacuation_expel, TRUE},      {"node.list", node_list, FALSE},
+    {"node.show", node_show, FALSE},             {"node.standing", node_standing, TRUE},
     {"node.stop", node_stop, TRUE},
 };
 

@@ -91,7 +91,7 @@ static char *token_new(void)
 
 void arrival_prepare(Node *node, const char *home, Json *params, RpcCall *call)
 {
-    Json *description = json_get(params, "description");
+    Json *description = json_get(params, "description"), *balance = json_get(params, "balance");
     const char *id = json_get_string(params, "migration", ""), *job = json_get_string(description, "id", "");
     g_autoptr(Json) reasons = NULL;
     g_autofree char *channel = NULL;
@@ -103,7 +103,7 @@ void arrival_prepare(Node *node, const char *home, Json *params, RpcCall *call)
         rpc_fail_new(call, SJ_ERROR_DENIED, "%s may prepare migrations of its own jobs only, each once", home);
         return;
     }
-    reasons = check_arrival(node, description);
+    reasons = check_arrival(node, description, balance);
     if (json_length(reasons)) {
         g_autofree char *sentence = check_sentence(reasons);
 
@@ -117,7 +117,9 @@ void arrival_prepare(Node *node, const char *home, Json *params, RpcCall *call)
     a->incoming_path = g_strdup_printf("%s/ch/i.%.13s", node->conf->run_dir, id);
     channel = hosted_channel_path(node, job, a->epoch);
     hosted = hosted_new(node, job, a->epoch, description, channel);
-    hosted->busy = TRUE;
+    hosted->busy = hosted->coming = TRUE;
+    hosted->demand = CLAMP(json_get_double(balance, "demand", hosted->demand), 0, 1000);
+    hosted->expected_bytes = MAX(json_get_int(balance, "bytes", 0), 0);
     g_hash_table_insert(node->arrivals, a->id, a);
     a->timer = g_timeout_add_seconds(UNUSED_S, arrival_unused, a);
     fault("destination.asked");
@@ -161,8 +163,8 @@ static void arrived(Arrival *a, gboolean runs)
     Hosted *hosted = hosted_find(a->node, a->job);
 
     if (hosted) {
-        hosted->busy = FALSE;
-        hosted->busy_until_us = g_get_monotonic_time();
+        hosted->busy = hosted->coming = FALSE;
+        hosted->busy_until_us = hosted->here_us = g_get_monotonic_time();
         hosted->state = runs ? GUEST_RUNNING : GUEST_PAUSED;
     }
     fault("destination.resumed");

@@ -3,6 +3,7 @@
 #include "calls.h"
 
 #include "arrival.h"
+#include "balancer.h"
 #include "check.h"
 #include "commands.h"
 #include "common/error.h"
@@ -48,7 +49,10 @@ static void node_info(Node *node, const char *from, Json *params, RpcCall *call)
 
 static void migration_check(Node *node, const char *from, Json *params, RpcCall *call)
 {
-    rpc_reply(call, json_set(json_object(), "reasons", check_arrival(node, json_get(params, "description"))));
+    Json *reasons = check_arrival(node, json_get(params, "description"), json_get(params, "balance"));
+    gboolean full = g_hash_table_size(node->arrivals) >= node->conf->migrations;
+
+    rpc_reply(call, json_set_bool(json_set(json_object(), "reasons", reasons), "full", full));
 }
 
 static void call_commit(Node *node, const char *from, Json *params, RpcCall *call)
@@ -81,7 +85,7 @@ static void started(const GError *error, gpointer user)
 static void job_start(Node *node, const char *from, Json *params, RpcCall *call)
 {
     Json *description = json_get(params, "description");
-    g_autoptr(Json) reasons = check_arrival(node, description);
+    g_autoptr(Json) reasons = check_arrival(node, description, NULL);
     Hosted *hosted;
 
     if (g_strcmp0(json_get_string(description, "home", ""), from) != 0 ||
@@ -171,6 +175,7 @@ static const struct {
 } handlers[] = {
     {"job.command", job_command},         {"job.destroy", job_destroy},
     {"job.ended", job_ended_there},       {"job.here", hosts_here},
+    {"job.move", migration_ordered},      {"load.news", balancer_news},
     {"job.resume", job_resume},           {"job.start", job_start},
     {"job.suspend", job_suspend},         {"job.truth", job_truth},
     {"migration.cancel", arrival_cancel}, {"node.stopping", node_stopping},

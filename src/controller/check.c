@@ -2,13 +2,14 @@
 /* check.c - every reason why a job cannot go to a node, each with a text and a remedy */
 #include "check.h"
 
+#include "balancer.h"
 #include "hosted.h"
 
 #include <string.h>
 
 #define TSC_TOLERANCE_PPM 200
 
-static void G_GNUC_PRINTF(4, 5) reason(Json *reasons, const char *code, const char *remedy, const char *format, ...)
+void check_reason(Json *reasons, const char *code, const char *remedy, const char *format, ...)
 {
     Json *row = json_set_string(json_object(), "code", code);
     g_autofree char *text = NULL;
@@ -35,11 +36,11 @@ static void check_accel(Json *reasons, Json *description, Json *row, const char 
     guint64 tsc = json_get_int(description, "tsc_khz", 0), there = json_get_int(row, "tsc_khz", 0);
 
     if (!g_str_equal(accel, json_get_string(row, "accel", "")))
-        reason(reasons, "accel", "start the job on a node with the acceleration of those it is to visit",
+        check_reason(reasons, "accel", "start the job on a node with the acceleration of those it is to visit",
                "the job runs under %s and %s has %s: a guest cannot cross", accel, name,
                json_get_string(row, "accel", "none"));
     else if (g_str_equal(accel, "tcg") && g_str_equal(machine, "microvm") && !same_tsc(tsc, there))
-        reason(reasons, "tsc", "set \"machine = pc\" in sojournd.conf of all nodes, whose guests do not use the counter",
+        check_reason(reasons, "tsc", "set \"machine = pc\" in sojournd.conf of all nodes, whose guests do not use the counter",
                "the time stamp counter runs at %" G_GUINT64_FORMAT " kHz here and at %" G_GUINT64_FORMAT
                " kHz on %s: under TCG the job's clock would go wrong", tsc, there, name);
 }
@@ -53,17 +54,17 @@ void check_row(Json *reasons, Json *description, Json *row)
     gboolean model_fits = FALSE;
 
     if (!g_str_equal(image, json_get_string(description, "image", "")))
-        reason(reasons, "image", "install the same version of sojourn's guest image on both nodes",
+        check_reason(reasons, "image", "install the same version of sojourn's guest image on both nodes",
                *image ? "%s has another guest image" : "%s has no guest image for this architecture", name);
     check_accel(reasons, description, row, name);
     for (guint l = 1; l <= level; l++)
         model_fits = model_fits || g_str_equal(model, host_cpu_model(l));
     if (!model_fits && !g_str_equal(model, json_get_string(row, "cpu_model", "")))
-        reason(reasons, "cpu-model", "set a lower cpu-model in sojournd.conf of the home node and start the job again",
+        check_reason(reasons, "cpu-model", "set a lower cpu-model in sojournd.conf of the home node and start the job again",
                "the job's CPU model %s is more than the CPU of %s can do", model, name);
     if (!host_same_qemu(json_get_string(description, "qemu", ""), json_get_string(row, "qemu", ""),
                         json_get_string(description, "machine", "microvm")))
-        reason(reasons, "qemu", "install the same version of QEMU on both nodes, or use machine = pc",
+        check_reason(reasons, "qemu", "install the same version of QEMU on both nodes, or use machine = pc",
                "%s has QEMU %s, the job's is %s", name, json_get_string(row, "qemu", "of no version"),
                json_get_string(description, "qemu", ""));
 }
@@ -76,24 +77,31 @@ static gboolean listed(Json *list, const char *name)
     return FALSE;
 }
 
+void check_lists(Json *reasons, Json *description, const char *to)
+{
+    gboolean home = g_str_equal(to, json_get_string(description, "home", ""));
+    Json *only = json_get(description, "only");
+
+    if (home)
+        return;
+    if (json_get_int(description, "uid", 0) == 0 && !json_get_bool(description, "trust_nodes", FALSE))
+        check_reason(reasons, "root", "start it with --trust-nodes if every node may do as root at home",
+                     "the job is root's, and a node that hosts it could do at home what root can do");
+    if (json_length(only) && !listed(only, to))
+        check_reason(reasons, "only", "start it without --only", "%s is not among the nodes given with --only", to);
+    if (listed(json_get(description, "avoid"), to))
+        check_reason(reasons, "avoid", "start it without --avoid", "%s is among the nodes given with --avoid", to);
+}
+
 static void check_job(Json *reasons, Node *node, Job *job, const char *to)
 {
-    gboolean home = g_str_equal(to, node_name(node));
-    Json *only = json_get(job->description, "only");
-
-    if (job->locked && job->created && !home)
-        reason(reasons, "locked", "sojourn unlock it", "the job is locked to %s", job->node);
-    if (job->uid == 0 && !home && !json_get_bool(job->description, "trust_nodes", FALSE))
-        reason(reasons, "root", "start it with --trust-nodes if every node may do as root at home",
-               "the job is root's, and a node that hosts it could do at home what root can do");
+    if (job->locked && job->created && !g_str_equal(to, node_name(node)))
+        check_reason(reasons, "locked", "sojourn unlock it", "the job is locked to %s", job->node);
     if (job->migration)
-        reason(reasons, "busy", "wait until that is over", "the job is being migrated already");
+        check_reason(reasons, "busy", "wait until that is over", "the job is being migrated already");
     if (job->created && g_str_equal(job->state, "starting"))
-        reason(reasons, "starting", "wait until it runs", "the job is still being started");
-    if (json_length(only) && !home && !listed(only, to))
-        reason(reasons, "only", "start it without --only", "%s is not among the nodes given with --only", to);
-    if (listed(json_get(job->description, "avoid"), to) && !home)
-        reason(reasons, "avoid", "start it without --avoid", "%s is among the nodes given with --avoid", to);
+        check_reason(reasons, "starting", "wait until it runs", "the job is still being started");
+    check_lists(reasons, job->description, to);
 }
 
 Json *check_from_home(Node *node, Job *job, const char *to)
@@ -102,37 +110,42 @@ Json *check_from_home(Node *node, Job *job, const char *to)
     g_autoptr(Json) row = node_row_of(node, to);
 
     if (!row) {
-        reason(reasons, "unknown-node", "\"sojourn nodes\" shows them", "there is no node %s in this cluster", to);
+        check_reason(reasons, "unknown-node", "\"sojourn nodes\" shows them", "there is no node %s in this cluster", to);
         return reasons;
     }
     if (g_strcmp0(job->node, to) == 0 && !g_str_equal(job->state, "starting"))
-        reason(reasons, "there", "nothing needs to be done", "the job is on %s already", to);
+        check_reason(reasons, "there", "nothing needs to be done", "the job is on %s already", to);
     check_job(reasons, node, job, to);
     if (!g_str_equal(json_get_string(row, "state", ""), "alive"))
-        reason(reasons, "down", "start its controller, or choose another node", "%s does not answer (state %s)", to,
+        check_reason(reasons, "down", "start its controller, or choose another node", "%s does not answer (state %s)", to,
                json_get_string(row, "state", "unknown"));
     else
         check_row(reasons, job->description, row);
     return reasons;
 }
 
-Json *check_arrival(Node *node, Json *description)
+Json *check_arrival(Node *node, Json *description, Json *balance)
 {
     Json *reasons = json_array();
     g_autoptr(Json) row = node_row(node);
-    guint64 need = json_get_int(description, "resident_bytes", 64 << 20), have = node_memory_free(node);
+    guint64 need = MAX(json_get_int(balance, "bytes", 64 << 20), 0), have = node_memory_free(node);
     const char *id = json_get_string(description, "id", "");
     Hosted *hosted = hosted_find(node, id);
 
     check_row(reasons, description, row);
     if (!hypervisor_is_ready(node->hv))
-        reason(reasons, "libvirtd", "see \"sojourn doctor\" there", "libvirtd does not answer on %s", node_name(node));
+        check_reason(reasons, "libvirtd", "see \"sojourn doctor\" there", "libvirtd does not answer on %s", node_name(node));
     if (need > have)
-        reason(reasons, "memory", "end or move guests there, or choose another node",
+        check_reason(reasons, "memory", "end or move guests there, or choose another node",
                "%s has %" G_GUINT64_FORMAT " MiB of memory free and the guest needs %" G_GUINT64_FORMAT " MiB",
                node_name(node), have >> 20, need >> 20);
+    if (node->standing.block && !g_str_equal(json_get_string(description, "home", ""), node_name(node)))
+        check_reason(reasons, "blocked", "\"sojourn block off\" there, or choose another node",
+                     "%s takes no guests by its administrator's order", node_name(node));
+    if (balance)
+        balancer_check(node, balance, reasons);
     if (hosted)
-        reason(reasons, "leftover", "try again in a moment",
+        check_reason(reasons, "leftover", "try again in a moment",
                "%s still holds an earlier incarnation of the job and is removing it", node_name(node));
     return reasons;
 }

@@ -7,8 +7,15 @@
 /* What home knows without asking: lock, rights, lists, the node's row. Array of {code,text,remedy} (new reference). */
 Json *check_from_home(Node *node, Job *job, const char *to);
 
-/* What only the destination can say: image, memory, libvirt (new reference). epoch 0: a mere question. */
-Json *check_arrival(Node *node, Json *description);
+/* What only the destination can say: image, memory, libvirt, a block, and, where a balancer sends the job (balance, else NULL),
+ * that it would gain nothing here (new reference). */
+Json *check_arrival(Node *node, Json *description, Json *balance);
+
+/* Whether its owner's lists and rights let the description's job go there. Pure; adds to reasons. */
+void check_lists(Json *reasons, Json *description, const char *to);
+
+/* Adds a reason: a code, a remedy, and the text as a format. */
+void check_reason(Json *reasons, const char *code, const char *remedy, const char *format, ...) G_GNUC_PRINTF(4, 5);
 
 /* Whether the description's guest could live on a node with this row: image, acceleration, CPU, QEMU, TSC. Pure; adds to
  * reasons. */

@@ -2,6 +2,7 @@
 /* commands.c - job.*: what users ask of jobs, here or, forwarded, at the jobs' homes */
 #include "commands.h"
 
+#include "balancer.h"
 #include "check.h"
 #include "common/error.h"
 #include "hosted.h"
@@ -89,39 +90,10 @@ static void migrate_done(Json *stats, const GError *error, gpointer user)
         rpc_reply(user, json_copy(stats));
 }
 
-/* The node with the most room that would take the job; NULL where none is better than the present one. */
-static char *best_node(Node *node, Job *job)
-{
-    g_autoptr(Json) rows = node_rows(node);
-    char *best = NULL;
-    double least = G_MAXDOUBLE;
-
-    for (guint i = 0; i < json_length(rows); i++) {
-        Json *row = json_at(rows, i);
-        const char *name = json_get_string(row, "name", "");
-        double cost = json_get_double(row, "load", 0) + (double)json_get_int(row, "jobs", 0) / MAX(1, json_get_int(row, "cpus", 1));
-        g_autoptr(Json) reasons = NULL;
-
-        if (g_strcmp0(name, job->node) == 0) {
-            cost -= 1.0 / MAX(1, json_get_int(row, "cpus", 1)); /* itself does not count */
-        } else {
-            reasons = check_from_home(node, job, name);
-            if (json_length(reasons))
-                continue;
-        }
-        if (cost < least) {
-            least = cost;
-            g_free(best);
-            best = g_strdup(name);
-        }
-    }
-    return best;
-}
-
 static void job_migrate(Node *node, Job *job, Json *params, RpcCall *call)
 {
     const char *to = json_get_string(params, "node", "");
-    g_autofree char *best = g_str_equal(to, "best") ? best_node(node, job) : NULL;
+    g_autofree char *best = g_str_equal(to, "best") ? balancer_best(node, job) : NULL;
 
     if (best)
         to = best;
@@ -132,7 +104,7 @@ static void job_migrate(Node *node, Job *job, Json *params, RpcCall *call)
         rpc_reply(call, json_set_bool(stats, "there", TRUE));
         return;
     }
-    migration_start(node, job, to, migrate_done, call);
+    migration_start(node, job, to, NULL, migrate_done, call);
 }
 
 static void kill_answered(Rpc *rpc, Json *result, int fd, const GError *error, gpointer user)
@@ -215,7 +187,7 @@ static Json *hosted_row(Node *node, Hosted *hosted)
     json_set_string(row, "node", node_name(node));
     json_set_string(row, "state", hosted->busy ? "migrating" : hosted->state == GUEST_PAUSED ? "suspended" : "running");
     json_set_int(row, "migrations", hosted->epoch - 1);
-    json_set_bool(row, "locked", FALSE);
+    json_set_bool(row, "locked", hosted->locked);
     json_set_int(row, "memory_bytes", json_get_int(d, "memory_bytes", 0));
     json_set_double(row, "cpu_seconds", ((gint64)(hosted->cpu_ns / 1000000)) / 1000.0);
     return row;

@@ -13,6 +13,7 @@
 #include "common/fault.h"
 #include "common/log.h"
 #include "hosted.h"
+#include "load.h"
 #include "hypervisor/gate-source.h"
 #include "hypervisor/monitor.h"
 
@@ -277,11 +278,12 @@ static void migrated(GObject *source, GAsyncResult *result, gpointer user)
     if (!moved)
         copy_begun(d);
     if (hosted) {
-        hosted->busy = FALSE;
+        hosted->busy = hosted->leaving = FALSE;
         hosted->busy_until_us = g_get_monotonic_time();
         hosted->state = stats.state;
     }
     if (moved) {
+        exodus_learn(&d->node->pace, hosted ? load_bytes(hosted) : 0, stats.total_ms / 1000.0);
         json_set_int(answer, "total_ms", stats.total_ms);
         json_set_int(answer, "downtime_ms", downtime_ms(d, &stats));
         json_set_int(answer, "bytes", d->streamed ? d->streamed : stats.bytes);
@@ -367,7 +369,7 @@ static void departure_fail(Departure *d, const GError *error)
 
     rpc_fail(d->call, error);
     if (hosted)
-        hosted->busy = FALSE;
+        hosted->busy = hosted->leaving = FALSE;
     departure_free(d);
 }
 
@@ -450,7 +452,7 @@ void departure_run(Node *node, const char *home, Json *params, RpcCall *call)
         departure_fail(d, error);
         return;
     }
-    hosted->busy = TRUE;
+    hosted->busy = hosted->leaving = TRUE;
     fault("source.asked");
     departure_dial(d, "gate", gate_dialled);
     departure_dial(d, "migration", stream_dialled);

@@ -2,6 +2,7 @@
 /* deputies.c - what controller and deputies say to one another: create, register, end, truth */
 #include "deputies.h"
 
+#include "balancer.h"
 #include "check.h"
 #include "common/error.h"
 #include "common/log.h"
@@ -36,6 +37,7 @@ typedef struct {
     char *own_id;               /* that the deputy made up; NULL: the same */
     RpcCall *call;
     SpareGuest spare;           /* the guest that was waiting; without id: none was */
+    gboolean best;          /* the place was the balancer's choice */
 } Creation;
 
 static Json *creation_result(Node *node, Job *job)
@@ -145,17 +147,33 @@ static void start_here(Creation *creation, Job *job)
     guest_set_description(node->hv, job->id, job->epoch, text, spare_described, creation);
 }
 
+/* One that the best node has refused (it was blocked or filled meanwhile) starts at home. */
 static void created_there(const char *host, Json *result, const GError *error, gpointer user)
 {
-    creation_end(user, error);
+    Creation *creation = user;
+    Job *job = job_find(creation->node, creation->id);
+
+    if (!creation->best || !job || !g_error_matches(error, SJ_ERROR, SJ_ERROR_FAILED)) {
+        creation_end(creation, error);
+        return;
+    }
+    log_info("job %s: %s; it starts at home", job->id, error->message);
+    g_free(job->node);
+    job->node = g_strdup(node_name(creation->node));
+    start_here(creation, job);
 }
 
-/* The node a new job starts at: "on", else here. NULL and the reason where that cannot be. */
-static const char *place(Node *node, Job *job, GError **error)
+/* The node a new job starts at: "on", or the best one, if that is asked for or the node balances and nothing is said. NULL and the
+ * reason where that cannot be. */
+static const char *place(Node *node, Job *job, gboolean *ret_best, GError **error)
 {
-    const char *on = json_get_string(job->description, "on", "home");
+    const char *on = json_get_string(job->description, "on", conf_balances(node->conf) ? "best" : "home");
+    const char *best = g_str_equal(on, "best") ? balancer_place(node, job->description) : NULL;
     g_autoptr(Json) reasons = NULL;
 
+    *ret_best = best != NULL;
+    if (best)
+        return best;
     if (g_str_equal(on, "home") || g_str_equal(on, "best") || g_str_equal(on, "") || g_str_equal(on, node_name(node)))
         return node_name(node);
     reasons = check_from_home(node, job, on);
@@ -173,6 +191,7 @@ static void deputy_create(Node *node, Rpc *rpc, RpcCall *call, Json *params)
     Job *job = NULL;
     Creation *creation;
     const char *where = NULL;
+    gboolean best = FALSE;
 
     if (image && !hypervisor_is_ready(node->hv))
         g_set_error(&error, SJ_ERROR, SJ_ERROR_TIMEOUT, "libvirtd is not ready yet on %s; see \"sojourn doctor\"",
@@ -182,7 +201,8 @@ static void deputy_create(Node *node, Rpc *rpc, RpcCall *call, Json *params)
     if (job) {
         node_describe(node, job->description, image);
         json_set_bool(job->description, "root", job->uid == 0);
-        where = place(node, job, &error);
+        json_set_int(job->description, "started", g_get_real_time() / G_USEC_PER_SEC);
+        where = place(node, job, &best, &error);
     }
     if (error) {
         rpc_fail(call, error);
@@ -195,7 +215,7 @@ static void deputy_create(Node *node, Rpc *rpc, RpcCall *call, Json *params)
     log_info("job %s: %s of user %s, pid %" G_GINT64_FORMAT ", starts on %s", job->id, job->command, job->user, job->pid,
              where);
     creation = g_new0(Creation, 1);
-    *creation = (Creation){.node = node, .id = g_strdup(job->id), .call = call, .spare.channel = -1};
+    *creation = (Creation){.node = node, .id = g_strdup(job->id), .call = call, .best = best, .spare.channel = -1};
     g_free(job->node);
     job->node = g_strdup(where);
     if (g_str_equal(where, node_name(node)))

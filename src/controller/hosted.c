@@ -72,6 +72,8 @@ Hosted *hosted_new(Node *node, const char *id, guint64 epoch, Json *description,
     hosted->channel_path = g_strdup(channel_path);
     hosted->state = GUEST_UNKNOWN;
     hosted->retry_ms = RETRY_FIRST_MS;
+    hosted->demand = json_get_int(description, "cpus", 1);
+    hosted->here_us = g_get_monotonic_time();
     g_hash_table_insert(node->hosted, hosted->id, hosted);
     return hosted;
 }
@@ -105,6 +107,7 @@ Json *hosted_usage(Node *node)
 
         json_set_int(row, "cpu_ns", hosted->cpu_ns);
         json_set_int(row, "rss_bytes", hosted->rss_bytes);
+        json_set_double(row, "demand", ((gint64)(hosted->demand * 1000 + 0.5)) / 1000.0);
         json_set_string(row, "state", guest_state_name(hosted->state));
         json_append(rows, row);
     }

@@ -37,6 +37,15 @@ typedef struct {
     guint retry_ms;
     gint64 silent_since_us; /* home did not answer since; 0: it does */
     guint64 cpu_ns, rss_bytes;
+    double demand;          /* CPUs it wants: load.h */
+    guint64 sampled_ns;     /* what its vCPUs had run and waited */
+    gint64 sampled_us;      /* when; 0: not yet */
+    guint64 expected_bytes; /* what its last host has measured; 0: not known */
+    gint64 here_us;         /* since when it runs here */
+    gboolean coming;        /* an arrival that does not run yet */
+    gboolean leaving;       /* a departure under way */
+    gboolean locked;        /* as its home last said */
+    gboolean sent_away;     /* its home was asked to move it */
     gboolean asking;
     gint64 busy_until_us;   /* when it was last busy */
     guint missed;           /* lists of guests in a row that did not have it */
@@ -88,5 +97,5 @@ typedef struct {
 gboolean hosted_spec(Node *node, Json *description, guint64 epoch, HostedSpec *ret_spec, GError **error);
 void hosted_spec_clear(HostedSpec *spec);
 
-/* Rows of the guests here for node.info: [{id,cpu_ns,rss_bytes,state}] (new reference). */
+/* Rows of the guests here for node.info: [{id,cpu_ns,rss_bytes,demand,state}] (new reference). */
 Json *hosted_usage(Node *node);

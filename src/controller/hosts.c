@@ -94,7 +94,7 @@ static void ask(Node *node, Job *job)
 
     *question = (Question){node, g_strdup(job->id), job->epoch};
     job->host_asked = TRUE;
-    cluster_call(node->cluster, job->node, "job.here", json_set_int(params, "epoch", job->epoch), ASK_MS, answered, question);
+    cluster_call(node->cluster, job->node, "job.here", json_set_int(json_set_bool(params, "locked", job->locked), "epoch", job->epoch), ASK_MS, answered, question);
 }
 
 void hosts_watch(Node *node)
@@ -116,6 +116,8 @@ void hosts_here(Node *node, const char *home, Json *params, RpcCall *call)
     Hosted *hosted = hosted_find(node, json_get_string(params, "job", ""));
     gboolean here = hosted && g_str_equal(hosted->home, home) && hosted->epoch == (guint64)json_get_int(params, "epoch", 0);
 
+    if (here)
+        hosted->locked = json_get_bool(params, "locked", FALSE);
     if (!here && !node->adopted)
         rpc_fail_new(call, SJ_ERROR_BUSY, "%s has just been started and is looking for its guests", node_name(node));
     else

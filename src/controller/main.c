@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* main.c - sojournd: options, start-up order, main loop */
+#include "balancer.h"
 #include "calls.h"
 #include "common/error.h"
 #include "common/fault.h"
@@ -130,6 +131,7 @@ static int serve(Conf *conf)
     kvm_probe(conf, node->images[0] ? node->images[0]->kernel : NULL, node->images[0] ? node->images[0]->initramfs : NULL,
               node->images[0] ? node->images[0]->digest : NULL, accel_known, node);
     g_timeout_add(REFRESH_MS, refresh, node);
+    node->balancer = balancer_new(node);
     g_unix_signal_add(SIGTERM, stop, node);
     g_unix_signal_add(SIGINT, stop, node);
     log_info("node %s is up", node_name(node));

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define PREPARE_MS 30000
+#define FULL_MS 250     /* the destination has its hands full: ask again */
 #define RUN_MS (24 * 3600 * 1000u)
 
 typedef struct {
@@ -22,7 +23,7 @@ typedef struct {
     MigrationDone done;
     gpointer user;
     GError *error;
-    Json *stats;
+    Json *stats, *balance;
     gint64 started_us;
 } Migration;
 
@@ -49,11 +50,21 @@ static void migration_free(Migration *m)
     g_free(m->to);
     g_clear_error(&m->error);
     json_unref(m->stats);
+    json_unref(m->balance);
     g_free(m);
+}
+
+static void next_in_line(Node *node);
+
+/* Not a person's order: to be refused is nothing unusual. */
+static gboolean is_balancers(Json *balance)
+{
+    return balance && !g_str_equal(json_get_string(balance, "reason", ""), "order");
 }
 
 static void migration_end(Migration *m)
 {
+    Node *node = m->node;
     Job *job = migration_job(m);
 
     if (job) {
@@ -67,13 +78,17 @@ static void migration_end(Migration *m)
         m->error->code = SJ_ERROR_GONE;
     if (m->error && m->epoch)
         g_prefix_error(&m->error, "Job %.8s stays on %s: ", m->job, m->from);
-    if (m->error)
+    if (m->error && is_balancers(m->balance))
+        log_debug("job %s: is not taken from %s to %s: %s", m->job, m->from, m->to, m->error->message);
+    else if (m->error)
         log_warning("job %s: migration from %s to %s: %s", m->job, m->from, m->to, m->error->message);
     else
         log_info("job %s: moved from %s to %s in %" G_GINT64_FORMAT " ms, stopped for %" G_GINT64_FORMAT " ms", m->job, m->from,
                  m->to, json_get_int(m->stats, "total_ms", 0), json_get_int(m->stats, "downtime_ms", -1));
     m->done(m->error ? NULL : m->stats, m->error, m->user);
+    g_queue_remove(&node->migrating, m);
     migration_free(m);
+    next_in_line(node);
 }
 
 /* The job is at the destination, whatever was heard meanwhile. */
@@ -178,9 +193,13 @@ static void expect_answered(Rpc *rpc, Json *result, int fd, const GError *error,
     job->expected_epoch = m->epoch;
     fault("home.expected");
     params = json_set(migration_params(m), "description", json_ref(job->description));
+    if (m->balance)
+        json_set(params, "balance", json_ref(m->balance));
     cluster_call(m->node->cluster, m->to, "migration.prepare", json_set_string(params, "from", m->from), PREPARE_MS,
                  prepare_answered, m);
 }
+
+static gboolean check_again(gpointer user);
 
 static void check_answered(const char *destination, Json *result, const GError *error, gpointer user)
 {
@@ -203,6 +222,10 @@ static void check_answered(const char *destination, Json *result, const GError *
         migration_end(m);
         return;
     }
+    if (json_get_bool(result, "full", FALSE)) {
+        g_timeout_add(FULL_MS, check_again, m);
+        return;
+    }
     fault("home.checked");
     params = json_set_string(json_object(), "migration", m->id);
     rpc_call(job->deputy, "deputy.expect", json_set_string(params, "node", m->to), -1, 10000, expect_answered, m);
@@ -214,21 +237,86 @@ static gboolean migration_refused(gpointer user)
     return G_SOURCE_REMOVE;
 }
 
-void migration_start(Node *node, Job *job, const char *to, MigrationDone done, gpointer user)
+static void check_ask(Migration *m)
+{
+    Job *job = migration_job(m);
+    Json *params;
+
+    if (!job) {
+        m->error = g_error_new(SJ_ERROR, SJ_ERROR_GONE, "The job ended meanwhile");
+        g_idle_add(migration_refused, m);
+        return;
+    }
+    m->started_us = g_get_monotonic_time();
+    params = json_set(json_object(), "description", json_ref(job->description));
+    if (m->balance)
+        json_set(params, "balance", json_ref(m->balance));
+    cluster_call(m->node->cluster, m->to, "migration.check", params, 10000, check_answered, m);
+}
+
+static gboolean check_again(gpointer user)
+{
+    check_ask(user);
+    return G_SOURCE_REMOVE;
+}
+
+/* Turns */
+
+static guint most_of(Node *node, const char *name)
+{
+    g_autoptr(Json) row = node_row_of(node, name);
+
+    return MAX(json_get_int(row, "migrations_most", node->conf->migrations), 1);
+}
+
+static gboolean has_room(const Migration *m)
+{
+    guint out = 0, in = 0;
+
+    for (GList *i = m->node->migrating.head; i; i = i->next) {
+        const Migration *other = i->data;
+
+        out += g_str_equal(other->from, m->from);
+        in += g_str_equal(other->to, m->to);
+    }
+    return out < most_of(m->node, m->from) && in < most_of(m->node, m->to);
+}
+
+static void migration_begin(Migration *m)
+{
+    g_queue_push_tail(&m->node->migrating, m);
+    check_ask(m);
+}
+
+static void next_in_line(Node *node)
+{
+    GList *next;
+
+    for (GList *i = node->waiting.head; i; i = next) {
+        Migration *m = i->data;
+
+        next = i->next;
+        if (!has_room(m))
+            continue;
+        g_queue_delete_link(&node->waiting, i);
+        migration_begin(m);
+    }
+}
+
+void migration_start(Node *node, Job *job, const char *to, Json *balance, MigrationDone done, gpointer user)
 {
     Migration *m = g_new0(Migration, 1);
     const char *target = g_str_equal(to, "home") ? node_name(node) : to;
     g_autoptr(Json) reasons = check_from_home(node, job, target);
-    Json *params;
 
     m->node = node;
+    m->balance = balance ? json_ref(balance) : NULL;
     m->job = g_strdup(job->id);
     m->id = g_uuid_string_random();
     m->from = g_strdup(job->node);
     m->to = g_strdup(target);
     m->done = done;
     m->user = user;
-    m->started_us = g_get_monotonic_time();
     if (json_length(reasons)) {
         g_autofree char *sentence = check_sentence(reasons);
 
@@ -237,9 +325,37 @@ void migration_start(Node *node, Job *job, const char *to, MigrationDone done, g
         g_idle_add(migration_refused, m);
         return;
     }
+    if (!has_room(m) && is_balancers(balance)) {
+        m->error = g_error_new(SJ_ERROR, SJ_ERROR_BUSY, "Other jobs are on their way from %s or to %s", m->from, m->to);
+        g_idle_add(migration_refused, m);
+        return;
+    }
     job->migration = g_strdup(m->id);
-    params = json_set(json_object(), "description", json_ref(job->description));
-    cluster_call(node->cluster, m->to, "migration.check", params, 10000, check_answered, m);
+    if (has_room(m))
+        migration_begin(m);
+    else
+        g_queue_push_tail(&node->waiting, m);
+}
+
+static void ordered_done(Json *stats, const GError *error, gpointer user)
+{
+    if (error)
+        rpc_fail(user, error);
+    else
+        rpc_reply(user, json_copy(stats));
+}
+
+void migration_ordered(Node *node, const char *from, Json *params, RpcCall *call)
+{
+    const char *id = json_get_string(params, "job", "");
+    Job *job = job_find(node, id);
+
+    if (!job || !job->deputy || g_strcmp0(job->node, from) != 0 ||
+        job->epoch != (guint64)json_get_int(params, "epoch", 0)) {
+        rpc_fail_new(call, SJ_ERROR_NOT_FOUND, "%s does not host a job %s of %s", from, id, node_name(node));
+        return;
+    }
+    migration_start(node, job, json_get_string(params, "to", ""), json_get(params, "balance"), ordered_done, call);
 }
 
 /* Why */

@@ -13,8 +13,13 @@
 /* Called once: stats {from,to,total_ms,downtime_ms,bytes} (not owned) or error. */
 typedef void (*MigrationDone)(Json *stats, const GError *error, gpointer user);
 
-/* Moves a job at home here to a node (a name, or "home"); done is called later, never from within. */
-void migration_start(Node *node, Job *job, const char *to, MigrationDone done, gpointer user);
+/* Moves a job at home here to a node (a name, or "home"); done is called later, never from within. balance (may be NULL) is what a
+ * balancer or an administrator's order says to the destination: {reason,demand,slowness,bytes}. At most `migrations` of a node
+ * are under way from here to it or from it at a time: others wait for their turn, those of a balancer are refused. */
+void migration_start(Node *node, Job *job, const char *to, Json *balance, MigrationDone done, gpointer user);
+
+/* job.move from the node that hosts it: {job,epoch,to,balance?}; answers call with the stats. */
+void migration_ordered(Node *node, const char *from, Json *params, RpcCall *call);
 
 /* Every reason against it, home's and the destination's: answers call with {reasons}. */
 void migration_why(Node *node, Job *job, const char *to, RpcCall *call);

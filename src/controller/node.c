@@ -5,6 +5,7 @@
 #include "hosted.h"
 #include "jobs.h"
 #include "spare.h"
+#include "load.h"
 
 #define YOUNG_S 15 /* deputies get so long to come back after the controller was restarted */
 
@@ -31,6 +32,10 @@ Node *node_new(Conf *conf)
     node->departures = g_hash_table_new(g_str_hash, g_str_equal);
     node->stopping = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     g_queue_init(&node->ended);
+    g_queue_init(&node->migrating);
+    g_queue_init(&node->waiting);
+    node->pace = EXODUS_PACE;
+    standing_load(&node->standing, conf);
     host_facts(conf, &node->facts);
     return node;
 }
@@ -45,6 +50,11 @@ gboolean node_is_young(const Node *node)
     return g_get_monotonic_time() - node->started_us < YOUNG_S * G_USEC_PER_SEC;
 }
 
+guint node_speed(const Node *node)
+{
+    return node->standing.speed ? node->standing.speed : node->conf->speed;
+}
+
 const Image *node_image(Node *node, const char *arch, GError **error)
 {
     Image **slot = &node->images[g_str_equal(arch, "i686") ? 1 : 0];
@@ -54,11 +64,10 @@ const Image *node_image(Node *node, const char *arch, GError **error)
     return *slot;
 }
 
-static guint64 arrivals_bytes(Node *node);
-
+/* What the host has, and what this node declared, less what its guests have or will have. */
 guint64 node_memory_free(Node *node)
 {
-    guint64 available = host_memory_available(node->conf), promised = arrivals_bytes(node);
+    guint64 available = host_memory_available(node->conf), declared = node->facts.memory_total, used = 0, promised = 0;
     GHashTableIter i;
     gpointer value;
 
@@ -66,38 +75,13 @@ guint64 node_memory_free(Node *node)
     while (g_hash_table_iter_next(&i, NULL, &value)) {
         Hosted *hosted = value;
 
-        promised += hosted->rss_bytes ? 0 : (64 << 20); /* one just started: what an idle guest comes to */
+        if (hosted->leaving)
+            continue;
+        used += load_bytes(hosted);
+        promised += hosted->rss_bytes ? 0 : load_bytes(hosted);
     }
-    return available > promised ? available - promised : 0;
-}
-
-/* An arrival holds what its guest had touched where it was. */
-static guint64 arrivals_bytes(Node *node)
-{
-    return (guint64)g_hash_table_size(node->arrivals) * (64 << 20);
-}
-
-/* Busy guests against declared CPUs, in hundredths: CPU time used in the last seconds. */
-static double node_load(Node *node)
-{
-    static gint64 last_us;
-    static guint64 last_ns;
-    static double load;
-    gint64 now = g_get_monotonic_time();
-    guint64 total = 0;
-    GHashTableIter i;
-    gpointer value;
-
-    if (last_us && now - last_us < 900000)
-        return load;
-    g_hash_table_iter_init(&i, node->hosted);
-    while (g_hash_table_iter_next(&i, NULL, &value))
-        total += ((Hosted *)value)->cpu_ns;
-    if (last_us && total >= last_ns)
-        load = (double)(total - last_ns) / 1000 / (now - last_us) / MAX(node->conf->cpus, 1);
-    last_us = now;
-    last_ns = total;
-    return load;
+    available = available > promised ? available - promised : 0;
+    return MIN(available, declared > used ? declared - used : 0);
 }
 
 Json *node_row(Node *node)
@@ -105,13 +89,15 @@ Json *node_row(Node *node)
     Json *row = json_object();
     const Conf *conf = node->conf;
     guint level = host_cpu_level(&node->facts, node->accel);
+    BalanceNode load = load_self(node);
 
     json_set_string(row, "name", node_name(node));
     json_set_string(row, "address", node->cluster ? cluster_address(node->cluster) : conf->address);
     json_set_string(row, "state", "alive");
     json_set_string(row, "accel", node->accel);
     json_set_int(row, "cpus", conf->cpus);
-    json_set_double(row, "load", ((gint64)(node_load(node) * 100 + 0.5)) / 100.0);
+    json_set_double(row, "load", ((gint64)(load.demand / load.cpus * 100 + 0.5)) / 100.0);
+    json_set_double(row, "demand", ((gint64)(load.demand * 1000 + 0.5)) / 1000.0);
     json_set_int(row, "memory_total_bytes", node->facts.memory_total);
     json_set_int(row, "memory_free_bytes", node_memory_free(node));
     json_set_int(row, "jobs", g_hash_table_size(node->hosted));
@@ -123,8 +109,10 @@ Json *node_row(Node *node)
     json_set_int(row, "cpu_level", level);
     json_set_string(row, "cpu_model", *conf->cpu_model ? conf->cpu_model : host_cpu_model(level));
     json_set_int(row, "tsc_khz", node->facts.tsc_khz);
-    json_set_int(row, "speed", conf->speed);
     json_set_string(row, "spare", spare_state(node));
+    json_set_int(row, "speed", node_speed(node));
+    json_set_int(row, "migrations_most", conf->migrations);
+    standing_show(&node->standing, row);
     json_set(row, "guests", hosted_usage(node));
     return row;
 }

@@ -2,17 +2,20 @@
 /* node.h - what this node is and has: the one structure that the controller's parts share */
 #pragma once
 
+#include "balance/exodus.h"
 #include "cluster/cluster.h"
 #include "common/conf.h"
 #include "common/json.h"
 #include "hypervisor/host.h"
 #include "hypervisor/hypervisor.h"
 #include "image.h"
+#include "standing.h"
 
 #define NODE_VERSION PACKAGE_VERSION
 
 typedef struct Control Control;
 typedef struct Spare Spare;
+struct Balancer;
 
 typedef struct {
     Conf *conf;
@@ -20,6 +23,9 @@ typedef struct {
     Hypervisor *hv;
     Cluster *cluster;
     Control *control;
+    struct Balancer *balancer;
+    Standing standing;       /* the administrator's orders */
+    ExodusPace pace;         /* of moves from here, as learned */
     Image *images[2];        /* x86_64, i686; NULL: not there */
     char *accel;             /* "kvm" or "tcg": what guests get now */
     char *accel_why;         /* the sentence that goes with it */
@@ -29,6 +35,8 @@ typedef struct {
     GHashTable *arrivals;    /* migration → Arrival: coming here */
     GHashTable *departures;  /* migration → Departure: going from here */
     GHashTable *stopping;    /* names of nodes whose controllers said that they stop */
+    GQueue migrating;        /* Migration *: ordered here and begun (migration.c) */
+    GQueue waiting;          /* and those that wait for room */
     GQueue ended;            /* Job *: the last ones at home here that are over */
     Spare *spare;            /* a guest started ahead; NULL: none */
     guint spare_timer;       /* until the next may be started */
@@ -48,6 +56,9 @@ const char *node_name(const Node *node);
 
 /* Started so short a time ago that deputies of before may not have come back yet. */
 gboolean node_is_young(const Node *node);
+
+/* Its speed: the administrator's, else the setting's. */
+guint node_speed(const Node *node);
 
 /* The image for an architecture, or NULL and a sentence. */
 const Image *node_image(Node *node, const char *arch, GError **error);

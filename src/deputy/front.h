@@ -14,7 +14,7 @@ typedef enum {
 typedef struct {
     char **command;         /* the program and its arguments */
     char *name;             /* of the job; NULL: none */
-    char *on;               /* a node's name or "home"; NULL: the best node */
+    char *on;               /* a node's name, "home" or "best"; NULL: as the node is set */
     char *arch;             /* of the guest: "x86_64" or "i686"; NULL: the home's */
     char *cache;            /* "close" (default: close-to-open), "writeback", "none" */
     char *root;             /* only this folder of home is seen; NULL: all */

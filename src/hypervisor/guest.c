@@ -331,6 +331,15 @@ GuestInfo *guest_query_finish(GAsyncResult *result, GError **error)
     return g_task_propagate_pointer(G_TASK(result), error);
 }
 
+/* QEMU names them "CPU 0/KVM", "CPU 0/TCG", or "ALL CPUs/TCG" where they share a thread. */
+static gboolean is_vcpu(const char *tasks, const char *tid)
+{
+    g_autofree char *path = g_build_filename(tasks, tid, "comm", NULL), *name = NULL;
+
+    return g_file_get_contents(path, &name, NULL, NULL) &&
+           (g_str_has_prefix(name, "CPU ") || g_str_has_prefix(name, "ALL CPUs"));
+}
+
 static void add_thread(const char *tasks, const char *tid, GuestUsage *usage)
 {
     g_autofree char *path = g_build_filename(tasks, tid, "schedstat", NULL), *text = NULL;
@@ -340,6 +349,10 @@ static void add_thread(const char *tasks, const char *tid, GuestUsage *usage)
         sscanf(text, "%" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT, &run, &wait) == 2) {
         usage->cpu_ns += run;
         usage->wait_ns += wait;
+        if (is_vcpu(tasks, tid)) {
+            usage->vcpu_run_ns += run;
+            usage->vcpu_wait_ns += wait;
+        }
     }
 }
 

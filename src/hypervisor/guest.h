@@ -82,6 +82,7 @@ GuestInfo *guest_query_finish(GAsyncResult *result, GError **error);
 typedef struct {
     guint64 cpu_ns;    /* run by all threads of its QEMU */
     guint64 wait_ns;   /* and waited for a CPU meanwhile */
+    guint64 vcpu_run_ns, vcpu_wait_ns; /* the same of the threads that are its CPUs */
     guint64 rss_bytes; /* resident memory */
     int pid;           /* of QEMU */
 } GuestUsage;

@@ -78,6 +78,37 @@ has "$out" "node2     127.0.1.2   failed   -"
 try 0 node node1
 is "$asked" 'node.show {"node": "node1"}'
 has "$out" "TSC:             2400000 kHz"
+for order in stay block quiet; do
+    try 0 $order
+    is "$asked" "node.standing {\"$order\": true}"
+done
+try 0 block off
+is "$asked" 'node.standing {"block": false}'
+try 0 stay off --json
+is "$asked" 'node.standing {"stay": false, "stay_own": false}'
+is "$(field '["speed"]')" 10000
+try 0 speed 4000
+is "$asked" 'node.standing {"speed": 4000}'
+for words in speed "speed fast" "speed -1" "stay maybe" "block on off" "drain --deadline=-1" "expel node2"; do
+    try 2 $words
+    is "$asked" ""
+done
+try 0 expel
+is "$asked" 'node.expel {}'
+is "$out" 'Job 01234567 (chain) went to node3 in 400 ms. (1 of 1)
+1 job has moved.'
+try 0 bring --json
+is "$(field '["stayed"]')" '[]'
+try 1 drain --deadline=10
+is "$asked" 'node.drain {"deadline_s": 10}'
+has "$out" "Job fedcba98 will not make it: it needs about 12.2 s."
+has "$out" "Job fedcba98 stays: it would not have been out in time."
+has "$err" "1 job has not moved"
+try 0 history chain
+is "$asked" 'job.show {"job": "chain"}'
+has "$out" "node1   node2   512 ms   8 ms          20 MiB"
+try 0 history chain --json
+is "$(field '[0]["to"]')" node2
 try 0 doctor
 has "$out" "remedy: another machine"
 try 0 cluster init --name alpha --address 10.0.0.1

@@ -58,7 +58,7 @@ expect(b"sojourn # ")
 type(b"wait chain\n")
 expect(b"ended with status 3")
 expect(b"sojourn # ")
-type(b"qui\t\n")
+type(b"exit\n")
 _, status = os.waitpid(pid, 0)
 sys.exit(0 if status == 0 else f"the shell ended with {status}")
 PROGRAM

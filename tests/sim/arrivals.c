@@ -232,3 +232,79 @@ double plan_ideal(const Plan *plan)
     }
     return t;
 }
+
+/* Jobs of one node share its CPUs in proportion to what they want: in the node's own time, which passes by speed * min(1, CPUs /
+ * wanted), each needs work / wants. So the next one to end is the one that ends first in that time. */
+typedef struct {
+    double ends, wants;
+} Resident;
+
+static int compare_ends(gconstpointer a, gconstpointer b, gpointer user)
+{
+    const Resident *first = a, *second = b;
+
+    return (first->ends > second->ends) - (first->ends < second->ends);
+}
+
+typedef struct {
+    const NodePlan *node;
+    GSequence *residents;
+    double now_s, passed, wanted;
+} Alone;
+
+/* Lets time pass on one node until the moment, or until it is empty. */
+static void alone_until(Alone *alone, double until_s)
+{
+    GSequenceIter *first;
+
+    while (alone->now_s < until_s && !g_sequence_iter_is_end(first = g_sequence_get_begin_iter(alone->residents))) {
+        const Resident *next = g_sequence_get(first);
+        double rate = alone->node->speed * MIN(1, alone->node->cpus / alone->wanted);
+        double end_s = alone->now_s + (next->ends - alone->passed) / rate;
+
+        if (end_s > until_s) {
+            alone->passed += (until_s - alone->now_s) * rate;
+            alone->now_s = until_s;
+            return;
+        }
+        alone->passed = next->ends;
+        alone->now_s = end_s;
+        alone->wanted -= next->wants;
+        g_sequence_remove(first);
+    }
+}
+
+double plan_stay(const Plan *plan)
+{
+    g_autofree Alone *nodes = g_new0(Alone, plan->n_nodes);
+    double makespan = 0;
+
+    for (guint i = 0; i < plan->n_nodes; i++)
+        nodes[i] = (Alone){&plan->nodes[i], g_sequence_new(g_free), 0, 0, 0};
+    for (guint i = 0; i < plan->n_jobs; i++) {
+        const JobPlan *job = &plan->jobs[i];
+        Alone *home = &nodes[job->home];
+        Resident *resident = g_new(Resident, 1);
+
+        alone_until(home, job->arrival_s);
+        home->now_s = job->arrival_s;
+        *resident = (Resident){home->passed + job->work / job->wants, job->wants};
+        home->wanted += job->wants;
+        g_sequence_insert_sorted(home->residents, resident, compare_ends, NULL);
+    }
+    for (guint i = 0; i < plan->n_nodes; i++) {
+        alone_until(&nodes[i], G_MAXDOUBLE);
+        makespan = MAX(makespan, nodes[i].now_s);
+        g_sequence_free(nodes[i].residents);
+    }
+    return makespan;
+}
+
+double plan_outflow(const Plan *plan)
+{
+    double bytes = 0;
+
+    for (guint i = 0; i < plan->n_jobs; i++)
+        bytes += plan->jobs[i].bytes;
+    return bytes * (plan->n_nodes - 1) / plan->n_nodes / 110e6;
+}

@@ -40,6 +40,12 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Plan, plan_free)
  * any moment. */
 double plan_bound(const Plan *plan);
 
+/* Of a hot spot: the time in which what must leave can pass through a gigabit link. */
+double plan_outflow(const Plan *plan);
+
+/* When all is done if every job stays at home. */
+double plan_stay(const Plan *plan);
+
 /* When a perfect balancer would be done that knows nothing of the future: every moment all CPUs are shared fairly by all jobs, the
  * fastest first; moving costs nothing. */
 double plan_ideal(const Plan *plan);

@@ -321,7 +321,7 @@ WorldResult world_run(const Plan *plan, const WorldOptions *options)
         arrive(&world);
         for (guint i = 0; i < plan->n_nodes; i++) {
             work(&world, i);
-            if (options->migration && (i * 2654435761u >> 7) % 4 == steps % 4) { /* its second begins */
+            if ((i * 2654435761u >> 7) % 4 == steps % 4) { /* its second begins */
                 gossip(&world, i);
                 decide(&world, i);
             }

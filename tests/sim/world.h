@@ -12,7 +12,6 @@
 
 typedef struct {
     gboolean best;          /* jobs start where it is best (run --best), else at home */
-    gboolean migration;
     double noise;           /* of a measured demand, as a share */
     guint parallel;         /* moves into a node, and out of it, at a time */
     double settle_s;        /* end then, whatever is left; 0: when all jobs are done */

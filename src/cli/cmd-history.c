@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* cmd-history.c - sojourn history: where a job has been */
+#include "client.h"
+#include "cmd.h"
+#include "table.h"
+
+static void add_row(Table *table, Json *move)
+{
+    g_autoptr(GDateTime) at = g_date_time_new_from_unix_local(json_get_int(move, "at", 0));
+    gint64 downtime = json_get_int(move, "downtime_ms", -1);
+
+    table_take(table, at ? g_date_time_format(at, "%F %T") : NULL);
+    table_cell(table, json_get_string(move, "from", NULL));
+    table_cell(table, json_get_string(move, "to", NULL));
+    table_take(table, g_strdup_printf("%" G_GINT64_FORMAT " ms", json_get_int(move, "total_ms", 0)));
+    table_take(table, downtime >= 0 ? g_strdup_printf("%" G_GINT64_FORMAT " ms", downtime) : NULL);
+    table_take(table, client_size(json_get_int(move, "bytes", 0)));
+}
+
+int cmd_history(int argc, char **argv)
+{
+    gboolean as_json = FALSE;
+    const GOptionEntry options[] = { OPTION_JSON(&as_json), { NULL } };
+    g_autoptr(Json) job = NULL;
+    Json *moves;
+    Table *table;
+    int status;
+
+    if (!client_words(&argc, &argv, options, 1, 1))
+        return 2;
+    job = client_call("job.show", client_job(argv[1]), 30000, &status);
+    if (!job)
+        return status;
+    moves = json_get(job, "history");
+    if (as_json) {
+        client_print_json(moves);
+        return 0;
+    }
+    table = table_new("When", "From", "To", "Took", "Stood still", "Sent", NULL);
+    for (guint i = 0; i < json_length(moves); i++)
+        add_row(table, json_at(moves, i));
+    table_print(table);
+    return 0;
+}
