@@ -6,6 +6,7 @@ sojourn_SOURCES = \
 	src/cli/cmd-cluster.c \
 	src/cli/cmd-doctor.c \
 	src/cli/cmd-evacuate.c \
+	src/cli/cmd-events.c \
 	src/cli/cmd-help.c \
 	src/cli/cmd-history.c \
 	src/cli/cmd-kill.c \

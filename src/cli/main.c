@@ -20,6 +20,7 @@ const Command commands[] = {
     { "suspend", "JOB", "freeze a job", cmd_suspend },
     { "resume", "JOB", "let a frozen job go on", cmd_resume },
     { "history", "[--json] JOB", "show where a job has been", cmd_history },
+    { "events", "[--json] [--follow]", "show what has happened lately, and what happens", cmd_events },
     { "nodes", "[--json]", "show the cluster's nodes", cmd_nodes },
     { "node", "[--json] [NODE]", "show all about a node (this one)", cmd_node },
     { "stay", "[--json] [on|off]", "keep jobs on this node; off: let them leave again", cmd_stay },

@@ -5,6 +5,7 @@
 #include "common/error.h"
 #include "doctor.h"
 #include "evacuation.h"
+#include "events.h"
 
 #include <signal.h>
 #include <unistd.h>
@@ -56,6 +57,8 @@ static void node_standing(Node *node, Json *params, RpcCall *call)
         rpc_fail(call, error);
         return;
     }
+    events_node(node, node_name(node), "order", "standing orders of %s: stay %d, block %d, quiet %d, speed %u", node_name(node),
+                node->standing.stay, node->standing.block, node->standing.quiet, node_speed(node));
     row = json_object();
     standing_show(&node->standing, row);
     rpc_reply(call, json_set_int(row, "speed", node_speed(node)));

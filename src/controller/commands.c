@@ -5,6 +5,7 @@
 #include "balancer.h"
 #include "check.h"
 #include "common/error.h"
+#include "events.h"
 #include "hosted.h"
 #include "jobs.h"
 #include "migration.h"
@@ -221,6 +222,10 @@ void commands_run(Node *node, const char *method, Json *params, const char *user
 
     if (g_str_equal(method, "job.list")) {
         job_list(node, user, call);
+        return;
+    }
+    if (g_str_equal(method, "job.events")) {
+        events_ask(node, params, user, call);
         return;
     }
     for (gsize i = 0; i < G_N_ELEMENTS(commands); i++) {

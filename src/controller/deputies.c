@@ -6,6 +6,7 @@
 #include "check.h"
 #include "common/error.h"
 #include "common/log.h"
+#include "events.h"
 #include "hosted.h"
 #include "spare.h"
 
@@ -68,6 +69,7 @@ static void creation_end(Creation *creation, const GError *error)
         rpc_fail_new(creation->call, SJ_ERROR_GONE, "The job ended before its guest was there");
     } else {
         job->created = TRUE;
+        events_job(creation->node, job, "started", NULL, "job %.8s started on %s: %s", job->id, job->node, job->command);
         rpc_reply(creation->call, creation_result(creation->node, job));
         /* what a restarted controller could not know */
         rpc_notify(job->deputy, "deputy.remember", json_copy(job->description));

@@ -4,6 +4,7 @@
 
 #include "common/error.h"
 #include "common/log.h"
+#include "events.h"
 #include "hosted.h"
 
 #include <pwd.h>
@@ -133,6 +134,8 @@ void job_free(Job *job)
 void job_ended(Node *node, Job *job, int status)
 {
     log_info("job %s: ended with wait status %d", job->id, status);
+    events_job(node, job, "ended", NULL, "job %.8s ended %s %d", job->id, WIFSIGNALED(status) ? "by signal" : "with status",
+               WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
     g_hash_table_steal(node->jobs, job->id);
     job->status = status;
     g_free(job->state);
@@ -331,6 +334,7 @@ void job_lost(Node *node, Job *job, const char *why)
     g_autofree char *text = g_strdup_printf("job %.8s is lost: %s; start it again", job->id, why);
 
     log_warning("job %s: %s", job->id, text);
+    events_job(node, job, "lost", NULL, "%s", text);
     if (job->deputy)
         rpc_call(job->deputy, "deputy.lost", json_set_string(json_object(), "text", text), -1, 5000, NULL, NULL);
     job_ended(node, job, SIGKILL);

@@ -13,6 +13,7 @@ sojournd_SOURCES = \
 	src/controller/deputies.c src/controller/deputies.h \
 	src/controller/doctor.c src/controller/doctor.h \
 	src/controller/evacuation.c src/controller/evacuation.h \
+	src/controller/events.c src/controller/events.h \
 	src/controller/hosted.c src/controller/hosted.h \
 	src/controller/hosts.c src/controller/hosts.h \
 	src/controller/image.c src/controller/image.h \

@@ -6,6 +6,7 @@
 #include "common/fault.h"
 #include "common/log.h"
 #include "control.h"
+#include "events.h"
 #include "hosted.h"
 #include "hosts.h"
 #include "hypervisor/kvm.h"
@@ -49,6 +50,7 @@ static void guest_changed(Hypervisor *hv, const char *id, GuestState state, gpoi
 static void cluster_changed(Cluster *cluster, const char *name, gpointer user)
 {
     log_debug("the cluster changed: %s", name ? name : "this node");
+    events_member(user, name);
 }
 
 static gboolean refresh(gpointer user)

@@ -7,6 +7,7 @@
 #include "common/fault.h"
 #include "common/log.h"
 #include "control.h"
+#include "events.h"
 #include "hosted.h"
 
 #include <string.h>
@@ -104,8 +105,11 @@ static void migration_succeeded(Migration *m)
     json_set_int(m->stats, "total_ms", total_ms);
     json_set_string(m->stats, "from", m->from);
     json_set_string(m->stats, "to", m->to);
-    if (job)
+    if (job) {
         job_moved(job, m->from, m->to, m->stats);
+        events_job(m->node, job, "moved", json_copy(m->stats), "job %.8s moved from %s to %s in %" G_GINT64_FORMAT " ms%s",
+                   job->id, m->from, m->to, total_ms, is_balancers(m->balance) ? ", the balancer's choice" : "");
+    }
     migration_end(m);
 }
 

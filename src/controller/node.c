@@ -32,6 +32,9 @@ Node *node_new(Conf *conf)
     node->departures = g_hash_table_new(g_str_hash, g_str_equal);
     node->stopping = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     g_queue_init(&node->ended);
+    g_queue_init(&node->events);
+    g_queue_init(&node->followers);
+    node->states = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     g_queue_init(&node->migrating);
     g_queue_init(&node->waiting);
     node->pace = EXODUS_PACE;

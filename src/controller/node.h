@@ -35,6 +35,9 @@ typedef struct {
     GHashTable *arrivals;    /* migration → Arrival: coming here */
     GHashTable *departures;  /* migration → Departure: going from here */
     GHashTable *stopping;    /* names of nodes whose controllers said that they stop */
+    GQueue events;           /* Event *: what happened lately, oldest first (events.c) */
+    GQueue followers;        /* Follower *: who is told of more */
+    GHashTable *states;      /* node → state, as last told there */
     GQueue migrating;        /* Migration *: ordered here and begun (migration.c) */
     GQueue waiting;          /* and those that wait for room */
     GQueue ended;            /* Job *: the last ones at home here that are over */

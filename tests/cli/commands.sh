@@ -104,6 +104,11 @@ is "$asked" 'node.drain {"deadline_s": 10}'
 has "$out" "Job fedcba98 will not make it: it needs about 12.2 s."
 has "$out" "Job fedcba98 stays: it would not have been out in time."
 has "$err" "1 job has not moved"
+try 0 events
+is "$asked" 'job.events {"follow": false}'
+has "$out" "123  moved    job 01234567 moved from node1 to node2 in 512 ms"
+try 0 events --json
+is "$(field '[0]["kind"]')" moved
 try 0 history chain
 is "$asked" 'job.show {"job": "chain"}'
 has "$out" "node1   node2   512 ms   8 ms          20 MiB"
