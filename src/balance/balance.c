@@ -167,7 +167,7 @@ static double worth(const BalanceRules *rules, const BalanceJob *job, double gai
 
 static gboolean may_leave(const BalanceRules *rules, const BalanceJob *job)
 {
-    return job->movable && job->demand >= IDLE_DEMAND && job->here_s >= ldexp(rules->stay_s, MIN(job->moves, 12));
+    return job->movable && !job->settled && job->demand >= IDLE_DEMAND && job->here_s >= ldexp(rules->stay_s, MIN(job->moves, 12));
 }
 
 /* Of the jobs whose move would be worth most, the first that has a place; FALSE: none has. */

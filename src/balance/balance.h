@@ -52,6 +52,7 @@ typedef struct {
     double here_s;          /* since it is here */
     guint moves;            /* how often it has moved */
     gboolean movable;       /* not locked, not on its way, ... */
+    gboolean settled;       /* moves for memory only */
 } BalanceJob;
 
 typedef struct {

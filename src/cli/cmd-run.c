@@ -115,6 +115,8 @@ static gboolean check_files(RunWords *words, GError **error)
     if (!one_of("--cache", run->cache, (const char *const[]){ "close", "writeback", "none", NULL },
                 error) ||
         !one_of("--arch", run->arch, (const char *const[]){ "x86_64", "i686", NULL }, error) ||
+        !one_of("--hint", run->hint, (const char *const[]){ "cpu", "io", NULL }, error) ||
+        !one_of("--decay", run->decay, (const char *const[]){ "slow", "fast", "none", NULL }, error) ||
         !one_of("--orphan", run->orphan, (const char *const[]){ "default", "keep", "end", NULL },
                 error) ||
         !check_network(words, error))
@@ -146,6 +148,10 @@ static gboolean parse(RunWords *words, int *argc, char ***argv, GError **error)
           "NODE,..." },
         { "avoid", 0, 0, G_OPTION_ARG_STRING, &words->avoid, "It goes to none of these nodes",
           "NODE,..." },
+        { "hint", 0, 0, G_OPTION_ARG_STRING, &run->hint,
+          "What it does most: cpu (computes: counts as all its CPUs), io (stays near its files)", "KIND" },
+        { "decay", 0, 0, G_OPTION_ARG_STRING, &run->decay,
+          "How soon the balancer forgets what it did: slow, fast, none", "PACE" },
         { "trust-nodes", 0, 0, G_OPTION_ARG_NONE, &run->trust_nodes, "Let root's job leave home",
           NULL },
         { "memory", 0, 0, G_OPTION_ARG_STRING, &words->memory, "Memory of its guest, as 512M or 2G",
@@ -202,6 +208,8 @@ static void words_clear(RunWords *words)
 
     g_free(run->name);
     g_free(run->on);
+    g_free(run->hint);
+    g_free(run->decay);
     g_free(run->arch);
     g_free(run->cache);
     g_free(run->root);

@@ -40,3 +40,29 @@ sojourn-rig: $(top_srcdir)/scripts/rig
 SHELL_TESTS += tests/cli/commands.sh tests/cli/shell.sh
 dist_check_SCRIPTS += tests/cli/commands.sh tests/cli/shell.sh tests/cli/rig.sh tests/cli/canned-controller
 EXTRA_DIST += tests/cli/answers.json
+
+# openMosix's old names: one program, and links to it in a folder of their own, for PATH
+bin_PROGRAMS += sojourn-openmosix
+sojourn_openmosix_SOURCES = \
+	src/cli/client.c src/cli/client.h \
+	src/cli/cmd.h \
+	src/cli/compat.c src/cli/compat.h \
+	src/cli/compat-map.c \
+	src/cli/compat-mosctl.c \
+	src/cli/compat-run.c \
+	$(NULL)
+sojourn_openmosix_LDADD = $(DEPUTY_LIBS) $(COMMON_LIBS)
+OLD_NAMES = cpujob fastdecay iojob migrate mosctl mosrun mps nodecay nomig runhome runon setpe showmap slowdecay
+
+all-local: openmosix/.made
+openmosix/.made: src/cli/local.mk
+	$(AM_V_GEN)mkdir -p openmosix && for name in $(OLD_NAMES); do ln -sf ../sojourn-openmosix openmosix/$$name; done && touch $@
+clean-local:
+	rm -rf openmosix
+install-exec-hook:
+	mkdir -p $(DESTDIR)$(pkglibexecdir)/openmosix
+	for name in $(OLD_NAMES); do ln -sf $(bindir)/sojourn-openmosix $(DESTDIR)$(pkglibexecdir)/openmosix/$$name; done
+uninstall-hook:
+	rm -rf $(DESTDIR)$(pkglibexecdir)/openmosix
+SHELL_TESTS += tests/cli/openmosix.sh
+dist_check_SCRIPTS += tests/cli/openmosix.sh

@@ -307,7 +307,7 @@ const char *balancer_place(Node *node, Json *description)
     guint n_nodes = known(node->balancer, nodes, names);
     int found = balance_place(&rules, &self, &job, nodes, n_nodes, may, &question, &node->balancer->seed);
 
-    if (found < 0)
+    if (found < 0 || (g_str_equal(json_get_string(description, "hint", ""), "io") && self.memory_free > job.bytes))
         return NULL;
     vector_promise(&node->balancer->vector, g_quark_from_string(names[found]), &job, g_get_monotonic_time());
     return names[found];

@@ -38,6 +38,7 @@ typedef struct {
     gint64 silent_since_us; /* home did not answer since; 0: it does */
     guint64 cpu_ns, rss_bytes;
     double demand;          /* CPUs it wants: load.h */
+    guint samples;          /* that went into it */
     guint64 sampled_ns;     /* what its vCPUs had run and waited */
     gint64 sampled_us;      /* when; 0: not yet */
     guint64 expected_bytes; /* what its last host has measured; 0: not known */

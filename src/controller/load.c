@@ -5,7 +5,21 @@
 #include "jobs.h"
 
 #define FOLLOW 0.4
+#define FOLLOW_FAST 0.8
+#define FOLLOW_SLOW 0.1
 #define FRESH_BYTES (64 << 20) /* what an idle guest comes to */
+
+/* How much the last second counts: by --decay. "none": all seconds count alike. */
+static double follow(Hosted *hosted)
+{
+    const char *decay = json_get_string(hosted->description, "decay", "");
+
+    hosted->samples++;
+    return g_str_equal(decay, "none")   ? 1.0 / hosted->samples
+           : g_str_equal(decay, "slow") ? MAX(FOLLOW_SLOW, 1.0 / hosted->samples)
+           : g_str_equal(decay, "fast") ? FOLLOW_FAST
+                                        : FOLLOW;
+}
 
 static void sample(Node *node, Hosted *hosted)
 {
@@ -23,7 +37,7 @@ static void sample(Node *node, Hosted *hosted)
     if (hosted->sampled_us && wanted >= hosted->sampled_ns) {
         double demand = (double)(wanted - hosted->sampled_ns) / 1000 / (now - hosted->sampled_us);
 
-        hosted->demand += FOLLOW * (demand - hosted->demand);
+        hosted->demand += follow(hosted) * (demand - hosted->demand);
     }
     hosted->sampled_us = now;
     hosted->sampled_ns = wanted;
@@ -82,8 +96,11 @@ BalanceJob load_job(Hosted *hosted)
 {
     gint64 now = g_get_monotonic_time(), wall_s = g_get_real_time() / G_USEC_PER_SEC;
     double here_s = (double)(now - hosted->here_us) / G_USEC_PER_SEC;
+    const char *hint = json_get_string(hosted->description, "hint", "");
+    double cpus = json_get_int(hosted->description, "cpus", 1);
+    double demand = g_str_equal(hint, "cpu") ? MAX(hosted->demand, cpus) : hosted->demand;
     double age_s = wall_s - json_get_int(hosted->description, "started", wall_s);
 
-    return (BalanceJob){.demand = hosted->demand, .bytes = load_bytes(hosted), .age_s = MAX(age_s, here_s),
+    return (BalanceJob){.demand = demand, .settled = g_str_equal(hint, "io"), .bytes = load_bytes(hosted), .age_s = MAX(age_s, here_s),
                         .here_s = here_s, .moves = hosted->epoch > 0 ? hosted->epoch - 1 : 0};
 }

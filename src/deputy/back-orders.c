@@ -47,6 +47,10 @@ static Json *description(const Back *back)
     json_set_int(job, "cpus", options->cpus);
     json_set_string(job, "arch", options->arch ?: sizeof(void *) == 4 ? "i686" : "x86_64");
     json_set_string(job, "on", options->on);
+    if (options->hint)
+        json_set_string(job, "hint", options->hint);
+    if (options->decay)
+        json_set_string(job, "decay", options->decay);
     json_set_bool(job, "lock", options->lock);
     json_set(job, "only", json_from_strv((const char *const *) options->only));
     json_set(job, "avoid", json_from_strv((const char *const *) options->avoid));

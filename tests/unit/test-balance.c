@@ -92,6 +92,9 @@ static void test_stay(void)
     job.movable = FALSE;
     g_assert_cmpuint(leave(node(1, 2), node(1, 0), job, 2), ==, 0);
     job = busy_job();
+    job.settled = TRUE;
+    g_assert_cmpuint(leave(node(1, 2), node(1, 0), job, 2), ==, 0);
+    job = busy_job();
     job.demand = 0.01; /* it waits */
     g_assert_cmpuint(leave(node(1, 2), node(1, 0), job, 2), ==, 0);
     job = busy_job();
@@ -124,6 +127,7 @@ static void test_memory(void)
     jobs[0].bytes = 50 * MIB;
     jobs[1].bytes = 400 * MIB;
     jobs[2].bytes = 2000 * MIB;
+    jobs[1].settled = TRUE;
     for (guint i = 0; i < 3; i++)
         jobs[i].here_s = jobs[i].age_s = 0.5;
     self.memory_free = 20 * MIB;
