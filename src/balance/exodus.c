@@ -20,7 +20,7 @@ static int compare(const void *a, const void *b)
 
 guint exodus_plan(ExodusJob *jobs, guint n_jobs, guint slots, double deadline_s)
 {
-    g_autofree ExodusJob **sorted = g_new(ExodusJob *, n_jobs);
+    g_autofree ExodusJob **sorted = g_new(ExodusJob *, n_jobs + 1);
     g_autofree double *free_s = NULL;
     guint in_time = 0;
 

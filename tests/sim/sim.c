@@ -68,6 +68,14 @@ static WorldResult hotspot(guint nodes, guint jobs, guint32 seed, double settle_
     return result;
 }
 
+/* The first minute of a cluster where every node has its share. */
+static WorldResult even(guint nodes, guint32 seed)
+{
+    g_autoptr(Plan) plan = plan_new("even", nodes, nodes * 4, FALSE, seed);
+
+    return run(plan, FALSE, 60, seed);
+}
+
 static void goals(guint nodes, guint jobs, guint hot, guint small, guint large, guint32 seed)
 {
     g_autofree char *text = NULL;
@@ -88,8 +96,8 @@ static void goals(guint nodes, guint jobs, guint hot, guint small, guint large, 
     print_goal(hot_spot.even_s >= 0 && hot_spot.overrun == 0,
                "a hot spot dissolves without any node being asked to take more than it can");
     g_array_unref(hot_spot.curve);
-    few = run(plan_new("even", small, small * 4, FALSE, seed), FALSE, 60, seed);
-    many = run(plan_new("even", large, large * 4, FALSE, seed), FALSE, 60, seed);
+    few = even(small, seed);
+    many = even(large, seed);
     g_free(text);
     text = g_strdup_printf("traffic a node equal within 20 %% at %u and %u nodes (%.0f and %.0f B/s)", small, large,
                            few.bytes_sent, many.bytes_sent);
