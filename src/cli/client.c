@@ -117,6 +117,13 @@ Json *client_ask(const char *method)
     return rpc_call_sync(socket, method, NULL, QUICK_MS, NULL, NULL, NULL);
 }
 
+Json *client_try(const char *method, Json *params, guint timeout_ms, GError **error)
+{
+    g_autofree char *socket = conf_socket();
+
+    return rpc_call_sync(socket, method, params, timeout_ms, NULL, NULL, error);
+}
+
 Json *client_job(const char *job)
 {
     return json_set_string(json_object(), "job", job);

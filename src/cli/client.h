@@ -24,6 +24,9 @@ Json *client_call_notified(const char *method, Json *params, ClientNotified noti
 /* The same, quietly, for completion: NULL on any failure, within a second. */
 Json *client_ask(const char *method);
 
+/* The same with params (taken over) and time: NULL and an error. */
+Json *client_try(const char *method, Json *params, guint timeout_ms, GError **error);
+
 /* {"job": JOB}. */
 Json *client_job(const char *job);
 

@@ -43,6 +43,7 @@ int cmd_show(int argc, char **argv);
 int cmd_speed(int argc, char **argv);
 int cmd_stay(int argc, char **argv);
 int cmd_suspend(int argc, char **argv);
+int cmd_top(int argc, char **argv);
 int cmd_unlock(int argc, char **argv);
 int cmd_version(int argc, char **argv);
 int cmd_wait(int argc, char **argv);

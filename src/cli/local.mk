@@ -18,6 +18,7 @@ sojourn_SOURCES = \
 	src/cli/cmd-show.c \
 	src/cli/cmd-standing.c \
 	src/cli/cmd-suspend.c \
+	src/cli/cmd-top.c \
 	src/cli/cmd-wait.c \
 	src/cli/cmd-why.c \
 	src/cli/fields.c src/cli/fields.h \
@@ -27,8 +28,8 @@ sojourn_SOURCES = \
 	src/cli/shell.c src/cli/shell.h \
 	src/cli/table.c src/cli/table.h \
 	$(NULL)
-sojourn_CFLAGS = $(AM_CFLAGS) $(READLINE_CFLAGS)
-sojourn_LDADD = $(DEPUTY_LIBS) $(COMMON_LIBS) $(READLINE_LIBS)
+sojourn_CFLAGS = $(AM_CFLAGS) $(READLINE_CFLAGS) $(NCURSES_CFLAGS)
+sojourn_LDADD = $(DEPUTY_LIBS) $(COMMON_LIBS) $(READLINE_LIBS) $(NCURSES_LIBS) -lm
 
 # The rig is scripts/rig in the tree, and sojourn-rig where it is installed
 EXTRA_DIST += scripts/rig
@@ -64,5 +65,5 @@ install-exec-hook:
 	for name in $(OLD_NAMES); do ln -sf $(bindir)/sojourn-openmosix $(DESTDIR)$(pkglibexecdir)/openmosix/$$name; done
 uninstall-hook:
 	rm -rf $(DESTDIR)$(pkglibexecdir)/openmosix
-SHELL_TESTS += tests/cli/openmosix.sh
-dist_check_SCRIPTS += tests/cli/openmosix.sh
+SHELL_TESTS += tests/cli/openmosix.sh tests/cli/top.sh
+dist_check_SCRIPTS += tests/cli/openmosix.sh tests/cli/top.sh
