@@ -16,37 +16,53 @@ void vector_init(Vector *vector, guint32 self)
 VectorEntry *vector_find(Vector *vector, guint32 id)
 {
     for (guint i = 0; i < vector->count; i++)
-        if (vector->entries[i].id == id)
+        if (vector->ids[i] == id)
             return &vector->entries[i];
     return NULL;
 }
 
+static void drop(Vector *vector, VectorEntry *entry)
+{
+    guint index = entry - vector->entries;
+
+    vector->count--;
+    vector->entries[index] = vector->entries[vector->count];
+    vector->ids[index] = vector->ids[vector->count];
+    vector->times[index] = vector->times[vector->count];
+}
+
 static VectorEntry *oldest(Vector *vector)
 {
-    VectorEntry *found = &vector->entries[0];
+    guint found = 0;
 
     for (guint i = 1; i < vector->count; i++)
-        if (vector->entries[i].at_us < found->at_us)
-            found = &vector->entries[i];
-    return found;
+        if (vector->times[i] < vector->times[found])
+            found = i;
+    return &vector->entries[found];
 }
 
 void vector_take(Vector *vector, const VectorEntry *entry)
 {
     VectorEntry *place = vector_find(vector, entry->id);
-    gint64 promised_us = place ? place->promised_us : 0;
-    double promised = place ? place->node.promised : 0;
-    guint64 promised_bytes = place ? place->node.promised_bytes : 0;
+    gint64 promised_us;
+    double promised;
+    guint64 promised_bytes;
 
     if (!entry->id || entry->id == vector->self || (place && place->stamp >= entry->stamp))
         return;
-    if (!place && vector->count < VECTOR_WINDOW)
+    promised_us = place ? place->promised_us : 0;
+    promised = place ? place->node.promised : 0;
+    promised_bytes = place ? place->node.promised_bytes : 0;
+    if (!place && vector->count < VECTOR_WINDOW) {
         place = &vector->entries[vector->count++];
-    else if (!place)
+    } else if (!place) {
         place = oldest(vector);
-    if (place->id != entry->id && place->id && place->at_us > entry->at_us)
-        return; /* older than all that is known */
+        if (place->at_us > entry->at_us)
+            return; /* older than all that is known */
+    }
     *place = *entry;
+    vector->ids[place - vector->entries] = entry->id;
+    vector->times[place - vector->entries] = entry->at_us;
     place->node.promised = place->node.promised_bytes = 0;
     place->promised_us = promised_us;
     if (promised_us && entry->at_us < promised_us + NEWS_AFTER_US) {
@@ -60,14 +76,14 @@ void vector_forget(Vector *vector, guint32 id)
     VectorEntry *entry = vector_find(vector, id);
 
     if (entry)
-        *entry = vector->entries[--vector->count];
+        drop(vector, entry);
 }
 
 void vector_age(Vector *vector, gint64 now_us)
 {
     for (guint i = vector->count; i-- > 0;)
         if (now_us - vector->entries[i].at_us > VECTOR_AGE_S * G_USEC_PER_SEC)
-            vector->entries[i] = vector->entries[--vector->count];
+            drop(vector, &vector->entries[i]);
 }
 
 static int compare_age(const void *a, const void *b)

@@ -29,6 +29,8 @@ typedef struct {
 typedef struct {
     guint32 self;
     guint count;
+    guint32 ids[VECTOR_WINDOW];     /* of the entries, close together: they are looked for all the time */
+    gint64 times[VECTOR_WINDOW];    /* the same of their at_us */
     VectorEntry entries[VECTOR_WINDOW];
 } Vector;
 

@@ -31,6 +31,9 @@ static void test_newest(void)
     g_assert_cmpuint(vector.count, ==, 1);
     vector_age(&vector, (9 + VECTOR_AGE_S + 1) * G_USEC_PER_SEC);
     g_assert_cmpuint(vector.count, ==, 0);
+    take(&vector, 3, 1, 5); /* what was there before does not matter */
+    g_assert_cmpuint(vector.count, ==, 1);
+    g_assert_nonnull(vector_find(&vector, 3));
 }
 
 static void test_window(void)
