@@ -4,6 +4,7 @@ import os
 import platform
 import re
 import subprocess
+import textwrap
 
 HEAD = '''# How fast it is
 
@@ -40,14 +41,19 @@ def first_line(*command):
         return ''
 
 
-def machine_text(spec, runs):
+def machine_text(spec, figures):
+    runs = max(len(samples) for samples in figures.samples.values())
+    load = max(figures.samples.get('load', [0]))
     with open('/proc/cpuinfo') as file:
         model = re.search(r'model name\s*: (.*)', file.read())
     qemu = re.search(r'version (\S+)', first_line('qemu-system-x86_64', '--version'))
     libvirt = re.search(r'(\d+\.\S+)', first_line('libvirtd', '--version'))
     return (f'{model[1] if model else "processor unknown"}, {os.cpu_count()} processors, Linux {platform.release()}, '
             f'QEMU {qemu[1] if qemu else "?"}, libvirt {libvirt[1] if libvirt else "?"}; guests under {spec["accel"].upper()} '
-            f'with {spec["memory_mib"]} MiB and {spec["cpus"]} CPU. Medians of {runs}.')
+            f'with {spec["memory_mib"]} MiB and {spec["cpus"]} CPU. Medians of up to {runs}. '
+            f'Load average when it began: {load:.1f}'
+            + (' (the machine had other things to do: times, and what waits for more than one process, are longer than they are '
+               'on an idle one).' if load > 1.5 else '.'))
 
 
 def table(rows):
@@ -58,8 +64,8 @@ def table(rows):
     return lines
 
 
-def write(path, rows, spec, runs):
+def write(path, rows, spec, figures):
     with open(path + '.new', 'w') as out:
-        out.write(HEAD.format(machine=machine_text(spec, runs)))
+        out.write(HEAD.format(machine='\n'.join(textwrap.wrap(machine_text(spec, figures), 120))))
         out.write('\n'.join(table(rows)) + '\n' + NOTES)
     os.replace(path + '.new', path)
