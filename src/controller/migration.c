@@ -264,18 +264,11 @@ static gboolean check_again(gpointer user)
     return G_SOURCE_REMOVE;
 }
 
-/* Turns */
-
-static guint most_of(Node *node, const char *name)
-{
-    g_autoptr(Json) row = node_row_of(node, name);
-
-    return MAX(json_get_int(row, "migrations_most", node->conf->migrations), 1);
-}
+/* Turns: by this node's own measure; a destination that others send jobs too says itself when it is full. */
 
 static gboolean has_room(const Migration *m)
 {
-    guint out = 0, in = 0;
+    guint most = m->node->conf->migrations, out = 0, in = 0;
 
     for (GList *i = m->node->migrating.head; i; i = i->next) {
         const Migration *other = i->data;
@@ -283,7 +276,7 @@ static gboolean has_room(const Migration *m)
         out += g_str_equal(other->from, m->from);
         in += g_str_equal(other->to, m->to);
     }
-    return out < most_of(m->node, m->from) && in < most_of(m->node, m->to);
+    return out < most && in < most;
 }
 
 static void migration_begin(Migration *m)

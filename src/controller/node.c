@@ -114,7 +114,6 @@ Json *node_row(Node *node)
     json_set_int(row, "tsc_khz", node->facts.tsc_khz);
     json_set_string(row, "spare", spare_state(node));
     json_set_int(row, "speed", node_speed(node));
-    json_set_int(row, "migrations_most", conf->migrations);
     standing_show(&node->standing, row);
     json_set(row, "guests", hosted_usage(node));
     return row;
