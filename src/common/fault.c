@@ -5,15 +5,28 @@
 #include "log.h"
 
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 static char *order; /* path of the file; NULL: no faults */
+static char *libvirtd; /* path of its pid file */
 
 void fault_init(const char *run_dir)
 {
     g_free(order);
+    g_free(libvirtd);
+    libvirtd = g_build_filename(run_dir, "libvirtd.pid", NULL);
     order = g_getenv("SOJOURN_FAULTS") ? g_build_filename(run_dir, "faults", NULL) : NULL;
+}
+
+static void kill_libvirtd(void)
+{
+    g_autofree char *text = NULL;
+    int pid = g_file_get_contents(libvirtd, &text, NULL, NULL) ? atoi(text) : 0;
+
+    if (pid > 1)
+        kill(pid, SIGKILL);
 }
 
 gboolean fault(const char *step)
@@ -31,5 +44,7 @@ gboolean fault(const char *step)
         raise(SIGKILL);
     else if (g_str_equal(words[1], "stop"))
         raise(SIGSTOP);
+    else if (g_str_equal(words[1], "libvirtd"))
+        kill_libvirtd();
     return g_str_equal(words[1], "lose");
 }

@@ -3,9 +3,10 @@
  *
  * Nothing ever happens unless SOJOURN_FAULTS is in the environment. Then the file "faults" in the controller's run directory,
  * one line "STEP ACTION", is taken away when that step is reached, and the controller does to itself what it says:
- *   kill   SIGKILL, as a crash
- *   stop   SIGSTOP, as a machine that does not answer
- *   lose   what the step would send is not sent
+ *   kill      SIGKILL, as a crash
+ *   stop      SIGSTOP, as a machine that does not answer
+ *   libvirtd  SIGKILL for the node's libvirtd
+ *   lose      what the step would send is not sent
  * The steps stand where fault() is called; tests/faults/steps.sh goes through them.
  */
 #pragma once

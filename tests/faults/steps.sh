@@ -1,6 +1,6 @@
 #!/bin/bash
-# steps - home's, the source's or the destination's controller dies between any two steps of a migration, or a last answer is lost:
-# one copy goes on, where the deputy says it is, and its output is exact
+# steps - home's, the source's or the destination's controller dies between any two steps of a migration, or the libvirtd of one of
+# these, or a last answer is lost: one copy goes on, where the deputy says it is, and its output is exact
 . "$(dirname "$0")/lib.sh"
 export SOJOURN_FAULTS=1 # src/common/fault.h
 fault_rig 3
@@ -30,7 +30,7 @@ try() {
     if [ $action = kill ] && [ ${step%%.*} = home ]; then
         grep -q 'went away.*sojourn show walker' "$work/migrate.log" || { cat "$work/migrate.log"; fail "$step: it is not said what to do"; }
     fi
-    [ $action = kill ] || [ $status = 0 ] || { cat "$work/migrate.log"; fail "$step: a lost answer makes the migration fail"; }
+    [ $action != lose ] || [ $status = 0 ] || { cat "$work/migrate.log"; fail "$step: a lost answer makes the migration fail"; }
     note "$step $action: $from to $to, now on $(where): $(tail -n 1 "$work/migrate.log")"
 }
 
@@ -49,6 +49,8 @@ try home.committed kill to
 for step in committed resumed answer over; do try destination.$step kill to; done
 for step in answer gone over; do try source.$step kill to; done
 try home.over kill to
+for step in source.copying source.finishing source.answer destination.prepared destination.finished; do try $step libvirtd either; done
+for step in committed resumed; do try destination.$step libvirtd to; done
 on node1 sojourn kill -KILL walker || fail "it cannot be killed"
 wait $job
 seq "$(wc -l <"$work/walker.out")" | cmp - "$work/walker.out" || fail "its output is not exact"
