@@ -41,6 +41,7 @@ typedef struct {
     guint go_on;                   /* timer: in case the stream never begins */
     Relay *relay;
     GError *error;                 /* of a dial */
+    GCancellable *cancellable;     /* of libvirt's call */
     gint64 finished_us;            /* when the destination said that the guest runs there */
 } Departure;
 
@@ -75,6 +76,7 @@ static void departure_free(Departure *d)
     if (d->relay)
         relay_cut(d->relay, TRUE);
     g_clear_error(&d->error);
+    g_clear_object(&d->cancellable);
     g_free(d->id);
     g_free(d->job);
     g_free(d->home);
@@ -292,7 +294,9 @@ static void migrated(GObject *source, GAsyncResult *result, gpointer user)
     } else {
         json_unref(answer);
         rpc_fail(d->call, d->error ? d->error : error);
-        if (hosted)
+        if (hosted && hosted->doomed)
+            hosted_destroy(hosted);
+        else if (hosted)
             hosted_doubt(hosted);
     }
     departure_free(d);
@@ -370,6 +374,8 @@ static void departure_fail(Departure *d, const GError *error)
     rpc_fail(d->call, error);
     if (hosted)
         hosted->busy = hosted->leaving = FALSE;
+    if (hosted && hosted->doomed)
+        hosted_destroy(hosted);
     departure_free(d);
 }
 
@@ -378,6 +384,8 @@ static void departure_go(Departure *d)
     GuestMigration migration = {.gate_socket = d->gate_path, .stream_path = d->stream_path, .progress = progressed,
                                 .progress_user = d};
 
+    if (!d->error)
+        g_cancellable_set_error_if_cancelled(d->cancellable, &d->error);
     if (d->error) {
         g_autoptr(GError) error = g_error_copy(d->error);
 
@@ -389,7 +397,7 @@ static void departure_go(Departure *d)
     migration.one_pass = d->monitor != NULL;
     d->gate_watch = g_unix_fd_add(d->gate_listener, G_IO_IN, gate_connected, d);
     d->stream_watch = g_unix_fd_add(d->stream_listener, G_IO_IN, stream_connected, d);
-    guest_migrate(d->node->hv, d->job, &migration, NULL, migrated, d);
+    guest_migrate(d->node->hv, d->job, &migration, d->cancellable, migrated, d);
 }
 
 static void dialled(Departure *d, int *slot, GAsyncResult *result)
@@ -452,8 +460,26 @@ void departure_run(Node *node, const char *home, Json *params, RpcCall *call)
         departure_fail(d, error);
         return;
     }
+    d->cancellable = g_cancellable_new();
     hosted->busy = hosted->leaving = TRUE;
     fault("source.asked");
     departure_dial(d, "gate", gate_dialled);
     departure_dial(d, "migration", stream_dialled);
+}
+
+gboolean departure_cancel(Node *node, const char *job)
+{
+    GHashTableIter i;
+    gpointer value;
+
+    g_hash_table_iter_init(&i, node->departures);
+    while (g_hash_table_iter_next(&i, NULL, &value)) {
+        Departure *d = value;
+
+        if (!g_str_equal(d->job, job) || !d->cancellable)
+            continue;
+        g_cancellable_cancel(d->cancellable);
+        return TRUE;
+    }
+    return FALSE;
 }

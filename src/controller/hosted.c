@@ -6,6 +6,7 @@
 #include "common/error.h"
 #include "common/log.h"
 #include "common/rpc.h"
+#include "departure.h"
 #include "jobs.h"
 #include "spare.h"
 
@@ -14,6 +15,7 @@
 
 #define RETRY_FIRST_MS 50
 #define RETRY_MAX_MS 2000
+#define CANCEL_MS 2000 /* libvirt gets so long to give up a migration of a guest that is to end */
 
 /* A guest that an answer is for, looked up again when the answer comes: it may be gone, or be another incarnation. */
 typedef struct {
@@ -370,11 +372,34 @@ static void hosted_ordered(GObject *source, GAsyncResult *result, gpointer user)
         ticket_free(ticket);
 }
 
+static void hosted_end(Hosted *hosted)
+{
+    hosted->ordered = TRUE;
+    guest_destroy(hosted->owner->hv, hosted->id, hosted_ordered, ticket_new(hosted));
+}
+
+/* It was not given up in time. */
+static gboolean hosted_insist(gpointer user)
+{
+    Ticket *ticket = user;
+    Hosted *hosted = ticket_hosted(ticket);
+
+    if (hosted && hosted->busy && hosted->doomed)
+        hosted_end(hosted);
+    ticket_free(ticket);
+    return G_SOURCE_REMOVE;
+}
+
+/* libvirt 9.0 follows a null pointer when a guest ends while it gives up the migration of it, and the other migrations of the node are
+ * lost with it. So it has to give up first; departure.c calls this again when it has. */
 void hosted_destroy(Hosted *hosted)
 {
-    hosted->ordered = hosted->doomed = TRUE;
+    hosted->doomed = TRUE;
     hosted_unlink(hosted);
-    guest_destroy(hosted->owner->hv, hosted->id, hosted_ordered, ticket_new(hosted));
+    if (hosted->busy && departure_cancel(hosted->owner, hosted->id))
+        g_timeout_add(CANCEL_MS, hosted_insist, ticket_new(hosted));
+    else
+        hosted_end(hosted);
 }
 
 static void hosted_obey(Hosted *hosted, Verdict verdict, const VerdictTruth *truth)

@@ -77,7 +77,7 @@ static void migration_end(Migration *m)
     }
     if (m->error && m->error->code == SJ_ERROR_CUT) /* to who ordered the migration it is certain now */
         m->error->code = SJ_ERROR_GONE;
-    if (m->error && m->epoch)
+    if (m->error && m->epoch && job)
         g_prefix_error(&m->error, "Job %.8s stays on %s: ", m->job, m->from);
     if (m->error && is_balancers(m->balance))
         log_debug("job %s: is not taken from %s to %s: %s", m->job, m->from, m->to, m->error->message);
@@ -139,7 +139,7 @@ static void migration_give_up(Migration *m, const GError *error)
     Job *job = migration_job(m);
 
     if (!m->error)
-        m->error = error ? g_error_copy(error) : g_error_new(SJ_ERROR, SJ_ERROR_GONE, "The job ended meanwhile");
+        m->error = error && job ? g_error_copy(error) : g_error_new(SJ_ERROR, SJ_ERROR_GONE, "The job ended meanwhile");
     if (job && job->deputy)
         rpc_call(job->deputy, "deputy.abort", json_set_string(json_object(), "migration", m->id), -1, 10000,
                  abort_answered, m);
