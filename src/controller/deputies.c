@@ -438,7 +438,7 @@ void deputies_truth(Node *node, Json *params, RpcCall *call)
     Job *job = job_find(node, id);
     Truth *truth;
 
-    if (!job && node_is_young(node)) {
+    if (!job && node_is_young(node) && !job_is_over(node, id)) {
         rpc_fail_new(call, SJ_ERROR_BUSY, "%s has just been started and waits for its deputies", node_name(node));
         return;
     }

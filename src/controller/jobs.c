@@ -154,6 +154,14 @@ Job *job_find(Node *node, const char *id)
     return id ? g_hash_table_lookup(node->jobs, id) : NULL;
 }
 
+gboolean job_is_over(Node *node, const char *id)
+{
+    for (GList *l = node->ended.head; l; l = l->next)
+        if (g_str_equal(((Job *)l->data)->id, id))
+            return TRUE;
+    return FALSE;
+}
+
 static gboolean job_is(const Job *job, const char *text)
 {
     guint64 pid;

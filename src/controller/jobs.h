@@ -54,6 +54,9 @@ void job_rename(Node *node, Job *job, const char *id);
 /* By id; NULL. */
 Job *job_find(Node *node, const char *id);
 
+/* It was at home here and has ended, as far as that is remembered: it will not come back with its deputy. */
+gboolean job_is_over(Node *node, const char *id);
+
 /* By what a person says: id, unique prefix, name, front's PID; also a job that has ended if ended. NULL and a sentence.
  * Only jobs that user (NULL: anybody) may command are seen. */
 Job *job_resolve(Node *node, const char *text, const char *user, gboolean ended, GError **error);

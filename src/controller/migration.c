@@ -439,7 +439,7 @@ void migration_commit(Node *node, const char *from, Json *params, RpcCall *call)
 
     if (!job || !job->deputy) {
         json_unref(question);
-        if (node_is_young(node))
+        if (node_is_young(node) && !job_is_over(node, json_get_string(params, "job", "")))
             rpc_fail_new(call, SJ_ERROR_BUSY, "%s waits for its deputies", node_name(node));
         else
             rpc_reply(call, json_set_string(json_object(), "refused", "there is no such job"));
