@@ -78,6 +78,7 @@ static void device_remove_first(int fd)
     Request request;
     struct ifinfomsg *device = request_begin(&request, RTM_DELLINK, sizeof *device);
 
+    request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
     request_put(&request, IFLA_IFNAME, "dummy0", sizeof "dummy0");
     request_send(fd, &request);
 }
@@ -131,6 +132,8 @@ void network_mirror(const WireStrings *addresses)
         if (sscanf(addresses->items[i], "%15s %d %45[0-9a-f.:]/%u", name, &number, text, &bits) != 4)
             continue;
         error = if_nametoindex(name) ? 0 : device_make(fd, name, number);
+        if (error == -EBUSY)
+            error = device_make(fd, name, 0);
         if (!error)
             error = device_address(fd, name, text, bits);
         if (error && error != -EEXIST)
