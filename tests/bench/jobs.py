@@ -15,7 +15,11 @@ class Rig:
         self.rig = os.path.join(TOP, 'scripts/rig')
         self.ours = 'node2' not in output_of([self.rig, 'list'])
         if self.ours:
-            output_of([self.rig, 'up', '2', '--spare-guests', '1,0'])
+            try:
+                output_of([self.rig, 'up', '2', '--spare-guests', '1,0'])
+            except CannotMeasure:
+                self.down()
+                raise
 
     def on(self, node, *words):
         """A command line that runs words on a node."""
