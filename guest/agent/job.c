@@ -60,6 +60,7 @@ static void job_attach(Job *job, const uint8_t *which, const int *fds, size_t co
         job->has_modes = terminal_get_modes(streams_terminal(&job->streams), &job->modes);
     files_start(&job->files, job->fuse_fd, job->link);
     usage_start(&job->usage, job->link);
+    control_start(&job->control, job->link);
 }
 
 /* The warden cannot end before the job. If it does, it was killed, and all of the job with it. */
@@ -133,6 +134,8 @@ void job_init(Job *job, Link *link, Warden warden, int fuse)
     job->usage.fd = -1;
     streams_init(&job->streams, link);
     sockets_init(&job->sockets, link);
+    departure_init(&job->departure, link);
+    job->control.watch.fd = -1;
     job->warden = (Watch) { .fd = warden.socket, .ready = warden_ready, .user = job };
     watch_set(&job->warden, EPOLLIN);
 }
@@ -226,6 +229,12 @@ void job_message(Job *job, const void *data, size_t size)
     case WIRE_TAKEN:
         streams_taken(&job->streams, message.taken.stream, message.taken.bytes);
         break;
+    case WIRE_ANSWER:
+        control_answer(&job->control, &message);
+        break;
+    case WIRE_DEPART:
+        departure_begin(&job->departure);
+        break;
     default:
         say("home sent %s at the wrong time", wire_name(message.type));
         wire_clear(&message);
@@ -241,6 +250,8 @@ void job_writable(Job *job)
     streams_writable(&job->streams);
     files_writable(&job->files);
     sockets_writable(&job->sockets);
+    control_writable(&job->control);
+    departure_writable(&job->departure);
 }
 
 int job_tick(const Job *job)

@@ -3,6 +3,8 @@
 #pragma once
 
 #include "common/link.h"
+#include "control.h"
+#include "departure.h"
 #include "files.h"
 #include "loop.h"
 #include "sockets.h"
@@ -16,6 +18,8 @@ typedef struct {
     Sockets sockets;
     Streams streams;
     Usage usage;
+    Control control;
+    Departure departure;
     Watch warden;
     int fuse_fd, start_fd;
     uint8_t held[1024];     /* a message that the link had no room for; nothing more is read until it is sent */

@@ -13,6 +13,8 @@ guest_agent_agent_SOURCES = \
 	$(WIRE_SOURCES) \
 	guest/agent/clock.c guest/agent/clock.h \
 	guest/agent/console.c guest/agent/console.h \
+	guest/agent/control.c guest/agent/control.h \
+	guest/agent/departure.c guest/agent/departure.h \
 	guest/agent/files.c guest/agent/files.h \
 	guest/agent/job.c guest/agent/job.h \
 	guest/agent/loop.c guest/agent/loop.h \

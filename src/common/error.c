@@ -11,6 +11,7 @@ static const char *const names[] = {
     [SJ_ERROR_TIMEOUT] = "timeout",   [SJ_ERROR_PROTOCOL] = "protocol",
     [SJ_ERROR_COMMITTED] = "committed", [SJ_ERROR_DOWN] = "down",
     [SJ_ERROR_CUT] = "cut",
+    [SJ_ERROR_LOCKED] = "locked",
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(names) == SJ_ERROR_LAST);
 

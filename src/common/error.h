@@ -9,13 +9,14 @@ typedef enum {
     SJ_ERROR_USAGE,      /* wrong words on the command line; exit status 2 */
     SJ_ERROR_NOT_FOUND,  /* no such job, node, file */
     SJ_ERROR_DENIED,     /* not this user's, or not for this node */
-    SJ_ERROR_BUSY,       /* under way already, locked */
+    SJ_ERROR_BUSY,       /* under way already */
     SJ_ERROR_GONE,       /* the other side went away */
     SJ_ERROR_TIMEOUT,    /* no answer in time */
     SJ_ERROR_PROTOCOL,   /* the other side said something that cannot be */
     SJ_ERROR_COMMITTED,  /* the arbiter has already taken the other decision */
     SJ_ERROR_DOWN,       /* the machine answers, but nobody listens there */
     SJ_ERROR_CUT,        /* the connection ended before the answer: what was asked may have been done, or not */
+    SJ_ERROR_LOCKED,     /* the job is locked to its node */
     SJ_ERROR_LAST
 } SjErrorCode;
 

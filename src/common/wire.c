@@ -43,6 +43,10 @@ static const char *const names[] = {
     [WIRE_EXITED] = "EXITED",
     [WIRE_USAGE] = "USAGE",
     [WIRE_TAKEN] = "TAKEN",
+    [WIRE_ASK] = "ASK",
+    [WIRE_ANSWER] = "ANSWER",
+    [WIRE_DEPART] = "DEPART",
+    [WIRE_DEPARTED] = "DEPARTED",
 };
 static_assert(sizeof names / sizeof names[0] == WIRE_TYPES, "every message has a name");
 
@@ -331,6 +335,24 @@ static void code_rusage(Coder *coder, WireRusage *usage)
     code_u64(coder, &usage->preemptions);
 }
 
+static void code_ask(Coder *coder, WireMessage *message)
+{
+    code_u64(coder, &message->ask.id);
+    code_bool(coder, &message->ask.order);
+    code_string(coder, &message->ask.file);
+    code_string(coder, &message->ask.text);
+    check(coder, coder->bad || strlen(message->ask.text) <= WIRE_ORDER_MAX);
+}
+
+static void code_answer(Coder *coder, WireMessage *message)
+{
+    code_u64(coder, &message->answer.id);
+    code_u32(coder, &message->answer.error);
+    check(coder, message->answer.error <= WIRE_ERRNO_MAX);
+    code_string(coder, &message->answer.text);
+    check(coder, coder->bad || strlen(message->answer.text) <= WIRE_ANSWER_MAX);
+}
+
 /* The fields of any message after its type. */
 static void code_message(Coder *coder, WireMessage *message)
 {
@@ -356,6 +378,8 @@ static void code_message(Coder *coder, WireMessage *message)
         break;
     case WIRE_CONTINUE:
     case WIRE_CONTINUED:
+    case WIRE_DEPART:
+    case WIRE_DEPARTED:
         break;
     case WIRE_CLOCK:
         code_u64(coder, &message->realtime_ns);
@@ -389,6 +413,12 @@ static void code_message(Coder *coder, WireMessage *message)
     case WIRE_TAKEN:
         code_choice(coder, &message->taken.stream, WIRE_STREAMS);
         code_u32(coder, &message->taken.bytes);
+        break;
+    case WIRE_ASK:
+        code_ask(coder, message);
+        break;
+    case WIRE_ANSWER:
+        code_answer(coder, message);
         break;
     case WIRE_TYPES:
     default:

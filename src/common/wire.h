@@ -41,6 +41,11 @@ typedef enum {
     WIRE_USAGE,
     /* both ways */
     WIRE_TAKEN,
+    /* to home: ASK, DEPARTED; to the guest: ANSWER, DEPART */
+    WIRE_ASK,
+    WIRE_ANSWER,
+    WIRE_DEPART,
+    WIRE_DEPARTED,
     WIRE_TYPES
 } WireType;
 
@@ -130,6 +135,11 @@ typedef struct {
         preemptions;
 } WireRusage;
 
+/* What a control file's answer has at most, and an order. */
+#define WIRE_ANSWER_MAX 2048u
+#define WIRE_ORDER_MAX 255u
+#define WIRE_ERRNO_MAX 4095u
+
 /* A decoded message. Strings, data and vectors' strings point into the bytes decoded from; groups, argv.items and
  * env.items are allocated by wire_decode and freed by wire_clear. */
 typedef struct {
@@ -175,6 +185,17 @@ typedef struct {
             uint8_t stream;
             uint32_t bytes;
         } taken;
+        struct {
+            uint64_t id;
+            bool order;         /* the text was written to the file; else the file is read */
+            const char *file;   /* below /proc/PID */
+            const char *text;
+        } ask;
+        struct {
+            uint64_t id;
+            uint32_t error;     /* errno, 0: none */
+            const char *text;
+        } answer;
     };
 } WireMessage;
 

@@ -93,15 +93,30 @@ void check_lists(Json *reasons, Json *description, const char *to)
         check_reason(reasons, "avoid", "start it without --avoid", "%s is among the nodes given with --avoid", to);
 }
 
+static void reason_locked(Json *reasons, Job *job)
+{
+    if (job->locked && job->created)
+        check_reason(reasons, "locked", "sojourn unlock it", "the job is locked to %s", job->node);
+}
+
 static void check_job(Json *reasons, Node *node, Job *job, const char *to)
 {
-    if (job->locked && job->created && !g_str_equal(to, node_name(node)))
-        check_reason(reasons, "locked", "sojourn unlock it", "the job is locked to %s", job->node);
+    if (!g_str_equal(to, node_name(node)))
+        reason_locked(reasons, job);
     if (job->migration)
         check_reason(reasons, "busy", "wait until that is over", "the job is being migrated already");
     if (job->created && g_str_equal(job->state, "starting"))
         check_reason(reasons, "starting", "wait until it runs", "the job is still being started");
     check_lists(reasons, job->description, to);
+}
+
+/* Reasons of different nodes often have one text. */
+static void add_new(Json *reasons, Json *row)
+{
+    for (guint i = 0; i < json_length(reasons); i++)
+        if (g_str_equal(json_get_string(json_at(reasons, i), "text", ""), json_get_string(row, "text", "")))
+            return;
+    json_append(reasons, json_ref(row));
 }
 
 Json *check_from_home(Node *node, Job *job, const char *to)
@@ -148,6 +163,41 @@ Json *check_arrival(Node *node, Json *description, Json *balance)
         check_reason(reasons, "leftover", "try again in a moment",
                "%s still holds an earlier incarnation of the job and is removing it", node_name(node));
     return reasons;
+}
+
+SjErrorCode check_error(Json *reasons)
+{
+    static const struct {
+        const char *code;
+        SjErrorCode error;
+    } table[] = {{"unknown-node", SJ_ERROR_NOT_FOUND}, {"root", SJ_ERROR_DENIED}, {"only", SJ_ERROR_DENIED},
+                 {"avoid", SJ_ERROR_DENIED}, {"locked", SJ_ERROR_LOCKED}, {"busy", SJ_ERROR_BUSY},
+                 {"starting", SJ_ERROR_BUSY}, {"leftover", SJ_ERROR_BUSY}, {"down", SJ_ERROR_DOWN}};
+
+    for (gsize i = 0; i < G_N_ELEMENTS(table); i++)
+        for (guint j = 0; j < json_length(reasons); j++)
+            if (g_str_equal(json_get_string(json_at(reasons, j), "code", ""), table[i].code))
+                return table[i].error;
+    return SJ_ERROR_FAILED;
+}
+
+Json *check_stay(Node *node, Job *job)
+{
+    g_autoptr(Json) rows = node_rows(node), all = json_array();
+
+    reason_locked(all, job); /* though it may be brought home */
+    for (guint i = 0; i < json_length(rows); i++) {
+        const char *name = json_get_string(json_at(rows, i), "name", "");
+        g_autoptr(Json) reasons = g_strcmp0(name, job->node) == 0 ? NULL : check_from_home(node, job, name);
+
+        if (reasons && !json_length(reasons) && !job->locked)
+            return json_array();
+        for (guint j = 0; j < json_length(reasons); j++)
+            add_new(all, json_at(reasons, j));
+    }
+    if (!json_length(all))
+        check_reason(all, "alone", "\"sojourn cluster\" brings nodes together", "there is no other node");
+    return g_steal_pointer(&all);
 }
 
 char *check_sentence(Json *reasons)

@@ -2,6 +2,7 @@
 /* check.h - every reason why a job cannot go to a node, each with a text and a remedy */
 #pragma once
 
+#include "common/error.h"
 #include "jobs.h"
 
 /* What home knows without asking: lock, rights, lists, the node's row. Array of {code,text,remedy} (new reference). */
@@ -20,6 +21,13 @@ void check_reason(Json *reasons, const char *code, const char *remedy, const cha
 /* Whether the description's guest could live on a node with this row: image, acceleration, CPU, QEMU, TSC. Pure; adds to
  * reasons. */
 void check_row(Json *reasons, Json *description, Json *row);
+
+/* Why the job can go nowhere, as home knows without asking: nothing if some other node would do, else the reasons of all,
+ * the lock first (new reference). */
+Json *check_stay(Node *node, Job *job);
+
+/* What kind of failure the reasons are, the most lasting first: no such node, denied, locked, busy, down, or failed. */
+SjErrorCode check_error(Json *reasons);
 
 /* The reasons in one sentence (g_free). */
 char *check_sentence(Json *reasons);

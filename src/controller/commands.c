@@ -75,12 +75,15 @@ static void job_show(Node *node, Job *job, Json *params, RpcCall *call)
                 json_append(cannot, json_string(text));
         }
     }
+    json_set(details, "stay", check_stay(node, job));
     rpc_reply(call, json_set(details, "cannot_move", cannot));
 }
 
 static void job_why(Node *node, Job *job, Json *params, RpcCall *call)
 {
-    migration_why(node, job, json_get_string(params, "node", ""), call);
+    g_autofree char *to = node_meant(node, json_get_string(params, "node", ""));
+
+    migration_why(node, job, to, call);
 }
 
 static void migrate_done(Json *stats, const GError *error, gpointer user)
@@ -93,11 +96,10 @@ static void migrate_done(Json *stats, const GError *error, gpointer user)
 
 static void job_migrate(Node *node, Job *job, Json *params, RpcCall *call)
 {
-    const char *to = json_get_string(params, "node", "");
-    g_autofree char *best = g_str_equal(to, "best") ? balancer_best(node, job) : NULL;
+    const char *word = json_get_string(params, "node", "");
+    g_autofree char *best = g_str_equal(word, "best") ? balancer_best(node, job) : NULL;
+    g_autofree char *to = node_meant(node, best ?: word);
 
-    if (best)
-        to = best;
     if (!job->migration && (g_strcmp0(to, job->node) == 0 || (g_str_equal(to, "home") && g_strcmp0(node_name(node), job->node) == 0))) {
         Json *stats = json_set_string(json_object(), "from", job->node);
 

@@ -15,11 +15,13 @@
 
 #define PREPARE_MS 30000
 #define FULL_MS 250     /* the destination has its hands full: ask again */
+#define DEPART_MS 5000
 #define RUN_MS (24 * 3600 * 1000u)
 
 typedef struct {
     Node *node;
     char *job, *id, *from, *to;   /* id: of the migration */
+    char *token;                  /* of the destination */
     guint64 epoch;
     MigrationDone done;
     gpointer user;
@@ -49,6 +51,7 @@ static void migration_free(Migration *m)
     g_free(m->id);
     g_free(m->from);
     g_free(m->to);
+    g_free(m->token);
     g_clear_error(&m->error);
     json_unref(m->stats);
     json_unref(m->balance);
@@ -165,20 +168,38 @@ static void run_answered(const char *source, Json *result, const GError *error, 
                                        (char *)"The source says that the guest has left, but nobody asked for it"});
 }
 
+/* The guest has given back what need not travel, or has not in time. */
+static void departed(Rpc *rpc, Json *result, int fd, const GError *error, gpointer user)
+{
+    Migration *m = user;
+    Json *params = json_set_string(migration_params(m), "to", m->to);
+
+    if (fd >= 0)
+        close(fd);
+    if (!migration_job(m)) {
+        json_unref(params);
+        migration_give_up(m, NULL);
+        return;
+    }
+    json_set_string(params, "token", m->token);
+    cluster_call(m->node->cluster, m->from, "migration.run", params, RUN_MS, run_answered, m);
+}
+
 static void prepare_answered(const char *destination, Json *result, const GError *error, gpointer user)
 {
     Migration *m = user;
-    Json *params;
+    Job *job = migration_job(m);
 
-    if (error || !migration_job(m)) {
+    if (error || !job) {
         migration_give_up(m, error);
         return;
     }
     fault("home.prepared");
-    params = migration_params(m);
-    json_set_string(params, "to", m->to);
-    json_set_string(params, "token", json_get_string(result, "token", ""));
-    cluster_call(m->node->cluster, m->from, "migration.run", params, RUN_MS, run_answered, m);
+    m->token = g_strdup(json_get_string(result, "token", ""));
+    if (job->deputy && !job->suspended)
+        rpc_call(job->deputy, "deputy.depart", NULL, -1, DEPART_MS, departed, m);
+    else
+        departed(NULL, NULL, -1, NULL, m);
 }
 
 static void expect_answered(Rpc *rpc, Json *result, int fd, const GError *error, gpointer user)
@@ -214,7 +235,7 @@ static void check_answered(const char *destination, Json *result, const GError *
     if (!error && json_length(reasons)) {
         g_autofree char *sentence = check_sentence(reasons);
 
-        m->error = g_error_new(SJ_ERROR, SJ_ERROR_FAILED, "The job cannot go to %s: %s", m->to, sentence);
+        m->error = g_error_new(SJ_ERROR, check_error(reasons), "The job cannot go to %s: %s", m->to, sentence);
     }
     if (error && !m->error) {
         m->error = g_error_copy(error);
@@ -317,8 +338,7 @@ void migration_start(Node *node, Job *job, const char *to, Json *balance, Migrat
     if (json_length(reasons)) {
         g_autofree char *sentence = check_sentence(reasons);
 
-        m->error = g_error_new(SJ_ERROR, job->migration ? SJ_ERROR_BUSY : SJ_ERROR_FAILED,
-                               "Job %.8s cannot go to %s: %s", job->id, target, sentence);
+        m->error = g_error_new(SJ_ERROR, check_error(reasons), "Job %.8s cannot go to %s: %s", job->id, target, sentence);
         g_idle_add(migration_refused, m);
         return;
     }

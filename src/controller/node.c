@@ -130,6 +130,49 @@ Json *node_rows(Node *node)
     return rows;
 }
 
+/* As people sort: node2 before node10. */
+static gint compare_names(gconstpointer a, gconstpointer b)
+{
+    g_autofree char *first = g_utf8_collate_key_for_filename(*(char *const *)a, -1);
+    g_autofree char *second = g_utf8_collate_key_for_filename(*(char *const *)b, -1);
+
+    return strcmp(first, second);
+}
+
+/* openMosix's number of a node, from the last two bytes of its address (as showmap says it); 0: it has none. */
+static guint64 node_id(Json *row)
+{
+    g_autoptr(GInetAddress) address = g_inet_address_new_from_string(json_get_string(row, "address", ""));
+    const guint8 *bytes = address ? g_inet_address_to_bytes(address) : NULL;
+
+    return bytes && g_inet_address_get_native_size(address) == 4 ? (guint64)bytes[2] << 8 | bytes[3] : 0;
+}
+
+char *node_meant(Node *node, const char *word)
+{
+    g_autoptr(Json) rows = node_rows(node);
+    g_autoptr(GPtrArray) names = g_ptr_array_new();
+    const char *found = NULL;
+    guint64 number = 0;
+
+    g_ascii_string_to_unsigned(word, 10, 1, G_MAXUINT16, &number, NULL);
+
+    for (guint i = 0; i < json_length(rows); i++) {
+        const char *name = json_get_string(json_at(rows, i), "name", "");
+
+        g_ptr_array_add(names, (char *)name);
+        if (g_str_equal(name, word))
+            return g_strdup(word);
+        if (g_str_equal(json_get_string(json_at(rows, i), "address", ""), word) ||
+            (number && node_id(json_at(rows, i)) == number))
+            found = name;
+    }
+    g_ptr_array_sort(names, compare_names);
+    if (!found && number && number <= names->len)
+        found = names->pdata[number - 1];
+    return g_strdup(found ?: word);
+}
+
 Json *node_row_of(Node *node, const char *name)
 {
     if (g_strcmp0(name, node_name(node)) == 0)

@@ -72,6 +72,10 @@ Json *node_row(Node *node);
 /* Rows of all nodes that are known, this one first (new reference). */
 Json *node_rows(Node *node);
 
+/* The name of the node that a word means (g_free): its name, its address, or its number: openMosix's, made of the
+ * address, else its place among the names of all nodes, the first being 1. A word that means none, and "home", is given back. */
+char *node_meant(Node *node, const char *word);
+
 /* A node's row, also this one's (new reference); NULL where there is no such node. */
 Json *node_row_of(Node *node, const char *name);
 

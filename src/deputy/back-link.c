@@ -20,6 +20,7 @@
 #define LOOK_MS 500         /* whether the front was stopped by SIGSTOP */
 #define PATIENCE_FIRST_S 4  /* with a guest that does not answer HELLO; twice as long each time */
 #define PATIENCE_LONGEST_S 30
+#define ANSWERS_WAITING 256 /* for a guest that asks and does not take the answers */
 #define FLUSH_MS 3000       /* for the guest to bring home what --cache writeback holds */
 
 /* To the front */
@@ -91,7 +92,7 @@ void back_to_guest(Back *back, LinkChannel channel, const void *bytes, gsize siz
 
 void back_message_to_guest(Back *back, LinkChannel channel, const WireMessage *message)
 {
-    guint8 buffer[256];
+    guint8 buffer[WIRE_ANSWER_MAX + 256];
     gsize size = wire_encode(message, buffer, sizeof buffer);
 
     g_return_if_fail(size <= sizeof buffer);
@@ -185,6 +186,13 @@ static gboolean take_message(Back *back, const WireMessage *message)
     case WIRE_EXITED:
         take_exited(back, message);
         return TRUE;
+    case WIRE_ASK:
+        if (back->to_guest[LINK_CONTROL].length > ANSWERS_WAITING || !control_ask(back->control, message))
+            back_fail(back, 128 + SIGKILL, "the guest asks too much at once: the job was ended");
+        return FALSE;
+    case WIRE_DEPARTED:
+        back_departed(back);
+        return FALSE;
     case WIRE_FAILED:
     case WIRE_OUTPUT:
     case WIRE_OUTPUT_END:
@@ -451,6 +459,7 @@ gboolean back_link_open(Back *back, GError **error)
                                  .cache = cache_mode(options->cache),
                                  .switch_ids = geteuid() == 0 };
 
+    back_control_open(back);
     back->link = link_new(LINK_HOME, &events, back);
     back->port = port_new(back->link, port_closed, back);
     back->replies = replies_new(back->link, back->port);

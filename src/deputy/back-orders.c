@@ -22,6 +22,7 @@
 
 #define RETRY_FIRST_MS 100
 #define RETRY_SLOWEST_MS 5000
+#define DEPART_PATIENCE_MS 700
 #define ATTEMPT_MS 50           /* a new controller that waits for its libvirtd says "timeout" */
 #define ATTEMPTS (30000 / ATTEMPT_MS)
 
@@ -96,6 +97,50 @@ static void order_link(Back *back, RpcCall *call, Json *params, int fd)
     rpc_reply(call, NULL);
 }
 
+/* What the guest gives back before its memory is copied: begun when a migration is expected, while the destination
+ * prepares itself; waited for with deputy.depart, but not for long, for the guest may be busy. */
+
+void back_departed(Back *back)
+{
+    back->departing = FALSE;
+    if (back->depart_patience)
+        g_source_remove(back->depart_patience);
+    back->depart_patience = 0;
+    if (back->depart_call)
+        rpc_reply(g_steal_pointer(&back->depart_call), NULL);
+}
+
+static gboolean depart_late(gpointer user)
+{
+    Back *back = user;
+
+    back->depart_patience = 0;
+    log_debug("the guest does not give back in time what need not travel");
+    back_departed(back);
+    return G_SOURCE_REMOVE;
+}
+
+static void depart_begin(Back *back)
+{
+    if (back->departing || !port_is_open(back->port) || back->patience_s || back->state == BACK_STARTING)
+        return;
+    back->departing = TRUE;
+    back->depart_patience = g_timeout_add(DEPART_PATIENCE_MS, depart_late, back);
+    back_message_to_guest(back, LINK_CONTROL, &(WireMessage) { .type = WIRE_DEPART });
+}
+
+static void order_depart(Back *back, RpcCall *call, Json *params, int fd)
+{
+    if (fd >= 0)
+        close(fd);
+    if (back->depart_call)
+        rpc_reply(g_steal_pointer(&back->depart_call), NULL);
+    if (back->departing)
+        back->depart_call = call;
+    else
+        rpc_reply(call, NULL);
+}
+
 /* Without an epoch in the question it gets the one that must be used. */
 static void order_expect(Back *back, RpcCall *call, Json *params, int fd)
 {
@@ -106,14 +151,16 @@ static void order_expect(Back *back, RpcCall *call, Json *params, int fd)
 
     if (fd >= 0)
         close(fd);
-    if (answer == ARBITER_OK || answer == ARBITER_ALREADY)
+    if (answer == ARBITER_OK || answer == ARBITER_ALREADY) {
+        depart_begin(back);
         rpc_reply(call, json_set_int(json_object(), "epoch", (gint64) epoch));
-    else
+    } else {
         rpc_fail_new(
             call, SJ_ERROR_BUSY,
             "the deputy does not expect this migration: another is under way, or its epoch "
             "is not %" G_GUINT64_FORMAT,
             arbiter_next_epoch(&back->arbiter));
+    }
 }
 
 static void order_commit(Back *back, RpcCall *call, Json *params, int fd)
@@ -215,9 +262,10 @@ static const struct {
     void (*order)(Back *back, RpcCall *call, Json *params, int fd);
 } orders[] = {
     { "deputy.abort", order_abort },   { "deputy.commit", order_commit },
-    { "deputy.expect", order_expect }, { "deputy.link", order_link },
-    { "deputy.lost", order_lost },     { "deputy.remember", order_remember },
-    { "deputy.signal", order_signal }, { "deputy.truth", order_truth },
+    { "deputy.depart", order_depart }, { "deputy.expect", order_expect },
+    { "deputy.link", order_link },     { "deputy.lost", order_lost },
+    { "deputy.remember", order_remember }, { "deputy.signal", order_signal },
+    { "deputy.truth", order_truth },
 };
 
 static void on_called(Rpc *rpc, RpcCall *call, const char *method, Json *params, int fd,
@@ -231,6 +279,53 @@ static void on_called(Rpc *rpc, RpcCall *call, const char *method, Json *params,
     if (fd >= 0)
         close(fd);
     rpc_fail_new(call, SJ_ERROR_PROTOCOL, "a deputy does not know %s", method);
+}
+
+/* The job's control files */
+
+typedef struct {
+    ControlDone done;
+    gpointer user;
+} ControlWait;
+
+static void control_answered(Rpc *rpc, Json *result, int fd, const GError *error, gpointer user)
+{
+    ControlWait *wait = user;
+
+    if (fd >= 0)
+        close(fd);
+    wait->done(result, error, wait->user);
+    g_free(wait);
+}
+
+static void control_call(const char *method, Json *params, guint timeout_ms, ControlDone done, gpointer done_user,
+                         gpointer user)
+{
+    Back *back = user;
+    ControlWait *wait;
+
+    if (!back->rpc) {
+        g_autoptr(GError) error = g_error_new(SJ_ERROR, SJ_ERROR_BUSY, "the controller is away");
+        json_unref(params);
+        done(NULL, error, done_user);
+        return;
+    }
+    wait = g_new0(ControlWait, 1);
+    *wait = (ControlWait){ done, done_user };
+    rpc_call(back->rpc, method, params, -1, timeout_ms, control_answered, wait);
+}
+
+static void control_answer(const WireMessage *message, gpointer user)
+{
+    Back *back = user;
+
+    if (!back->ending)
+        back_message_to_guest(back, LINK_CONTROL, message);
+}
+
+void back_control_open(Back *back)
+{
+    back->control = control_new(back->id, control_answer, control_call, back);
 }
 
 /* The connection */

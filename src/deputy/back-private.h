@@ -7,6 +7,7 @@
 #include "back.h"
 #include "common/link.h"
 #include "common/rpc.h"
+#include "control.h"
 #include "files.h"
 #include "pair.h"
 #include "port.h"
@@ -38,6 +39,10 @@ typedef struct {
     Files *files;
     Replies *replies;
     Sockets *sockets;           /* NULL: --network none */
+    Control *control;
+    gboolean departing;         /* DEPART was sent, DEPARTED has not come */
+    guint depart_patience;      /* timer: how long it is waited for */
+    RpcCall *depart_call;       /* deputy.depart that waits for it, or NULL */
     guint64 clocked_epoch;      /* the one that CLOCK was sent to */
     guint patience;             /* timer: the link is open and HELLO not yet answered */
     guint patience_s;           /* of that timer; 0: the last HELLO was answered */
@@ -80,6 +85,8 @@ void back_to_guest(Back *back, LinkChannel channel, const void *bytes, gsize siz
 void back_message_to_guest(Back *back, LinkChannel channel, const WireMessage *message);
 
 /* back-orders.c */
+void back_departed(Back *back);     /* DEPARTED has come */
+void back_control_open(Back *back); /* the job has its id: makes control */
 /* To the controller, starting a private one if need be. */
 gboolean back_connect(Back *back, GError **error);
 void back_create(Back *back);                           /* deputy.create */

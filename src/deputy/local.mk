@@ -36,6 +36,7 @@ libdeputy_a_SOURCES = \
 	src/deputy/back.c src/deputy/back.h src/deputy/back-private.h \
 	src/deputy/back-link.c \
 	src/deputy/back-orders.c \
+	src/deputy/control.c src/deputy/control.h \
 	src/deputy/detach.c src/deputy/detach.h \
 	src/deputy/front.c src/deputy/front.h \
 	src/deputy/node-start.c src/deputy/node-start.h \

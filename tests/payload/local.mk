@@ -17,3 +17,15 @@ EXTRA_DIST += tests/payload/cases
 check-payload-long: check-programs
 	PAYLOAD_SECONDS=$${PAYLOAD_SECONDS:-60} PAYLOAD_LONG=1 $(srcdir)/tests/payload/payload.sh
 .PHONY: check-payload-long
+
+check_PROGRAMS += wanderer
+wanderer_SOURCES = tests/payload/wanderer.c
+wanderer_LDADD =
+
+check_PROGRAMS += leaver
+leaver_SOURCES = tests/payload/leaver.c
+leaver_LDADD =
+
+check_PROGRAMS += clockwork
+clockwork_SOURCES = tests/payload/clockwork.c
+clockwork_LDADD =

@@ -18,6 +18,10 @@ UNIT_TESTS += test-arbiter
 test_arbiter_SOURCES = tests/unit/test-arbiter.c src/deputy/arbiter.c src/deputy/arbiter.h
 test_arbiter_LDADD = $(GLIB_LIBS)
 
+UNIT_TESTS += test-control
+test_control_SOURCES = tests/unit/test-control.c src/deputy/control.c src/deputy/control.h
+test_control_LDADD = $(UNIT_LDADD)
+
 UNIT_TESTS += test-verdict
 test_verdict_SOURCES = tests/unit/test-verdict.c src/controller/verdict.c src/controller/verdict.h
 test_verdict_LDADD = $(GLIB_LIBS)

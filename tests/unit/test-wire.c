@@ -81,6 +81,10 @@ static const WireMessage others[] = {
     { .type = WIRE_EXITED, .exited = { 7 << 8, { 1, 2, 3, 4, 5, 6, 7, 8, UINT64_MAX } } },
     { .type = WIRE_USAGE, .usage = { 1000000000u, 64u << 20 } },
     { .type = WIRE_TAKEN, .taken = { WIRE_STDOUT, 131072 } },
+    { .type = WIRE_ASK, .ask = { 7, true, "pms/where", "node2" } },
+    { .type = WIRE_ANSWER, .answer = { 7, EBUSY, "" } },
+    { .type = WIRE_DEPART },
+    { .type = WIRE_DEPARTED },
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(others) == WIRE_TYPES - 2);
 
@@ -166,7 +170,8 @@ static void test_bytes(void)
     static const uint8_t taken[] = { WIRE_TAKEN, 1, 0, 0, 2, 0 };
     static const uint8_t failed[] = { WIRE_FAILED, 2, 0, 0, 0, 3, 2, 0, 0, 0, 'n', 'o', 0 };
     WireMessage no = { .type = WIRE_FAILED, .failed = { ENOENT, WIRE_STAGE_EXECUTE, "no" } };
-    g_autoptr(GBytes) taken_bytes = encode(&others[G_N_ELEMENTS(others) - 1]);
+    WireMessage some = { .type = WIRE_TAKEN, .taken = { WIRE_STDOUT, 131072 } };
+    g_autoptr(GBytes) taken_bytes = encode(&some);
     g_autoptr(GBytes) failed_bytes = encode(&no);
     uint8_t head[WIRE_DATA_HEAD];
 
@@ -196,6 +201,8 @@ static void test_refused(void)
         { 13, { WIRE_FAILED, 2, 0, 0, 0, 3, 255, 255, 255, 255, 'n', 'o', 0 } },
         { 9, { WIRE_START, 1, 0, 0, 0, 255, 255, 255, 255 } },      /* more strings than bytes */
         { 9, { WIRE_START, 1, 0, 0, 0, 0, 0, 0, 0 } },              /* no program */
+        { 14, { WIRE_ASK, 1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0 } },  /* neither read nor written */
+        { 14, { WIRE_ANSWER, 1, 0, 0, 0, 0, 0, 0, 0, 0, 16, 0, 0, 0 } },  /* no errno */
     };
     WireMessage message;
 

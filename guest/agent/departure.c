@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* departure.c - before the guest's memory is copied to another node: what need not travel is given back
+ *
+ * All that the host still holds for the guest is copied, whether anybody needs it or not. So, in this order:
+ *
+ *  - clean pages of files that no process has mapped are dropped: they are at home. If the program wants one of them again
+ *    it costs as much as if it had been copied, and most are never wanted again. What is mapped, programs and libraries,
+ *    is wanted at once, a page at a time, and stays.
+ *  - names and inodes are dropped if there is much of them. A few are worth more than what they weigh: each costs a
+ *    round trip when it is looked up again.
+ *  - free pages, these and those that the program has freed, are reported to the host, which then has nothing to copy.
+ *
+ * A thread does it, because the kernel may wait for a file meanwhile, and the agent may not.
+ */
+#include "departure.h"
+
+#include "common/wire.h"
+#include "console.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define DROP "/proc/sys/vm/drop_caches"
+#define REPORT "/sys/module/page_reporting/parameters/report_now"
+#define NAMES_MAX_KIB 4096
+
+static void set(const char *file, const char *value)
+{
+    int fd = open(file, O_WRONLY | O_CLOEXEC);
+
+    if (fd < 0 || write(fd, value, strlen(value)) < 0)
+        say("%s: cannot be written before a departure", file);
+    if (fd >= 0)
+        close(fd);
+}
+
+/* KiB of memory that the kernel could take back from its caches of names and inodes. */
+static unsigned long names_kib(void)
+{
+    char text[2048];
+    int fd = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
+    ssize_t size = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    const char *row;
+
+    if (fd >= 0)
+        close(fd);
+    text[size > 0 ? size : 0] = 0;
+    row = strstr(text, "SReclaimable:");
+    return row ? strtoul(row + strlen("SReclaimable:"), NULL, 10) : 0;
+}
+
+static void *give_back(void *data)
+{
+    const Departure *departure = data;
+    static const char done;
+
+    set(DROP, "1");
+    if (names_kib() > NAMES_MAX_KIB)
+        set(DROP, "2");
+    set(REPORT, "0");
+    if (write(departure->end, &done, 1) < 0)
+        say("the end of a departure's preparation could not be told");
+    return NULL;
+}
+
+static void departure_tell(Departure *departure)
+{
+    static const WireMessage departed = { .type = WIRE_DEPARTED };
+    uint8_t bytes[8];
+
+    departure->owed = link_send(departure->link, LINK_CONTROL, bytes, wire_encode(&departed, bytes, sizeof bytes)) != 0;
+}
+
+static void departure_done(void *user, uint32_t events)
+{
+    Departure *departure = user;
+    char done;
+
+    if (read(departure->done.fd, &done, 1) != 1)
+        return;
+    departure->busy = false;
+    departure_tell(departure);
+}
+
+void departure_init(Departure *departure, Link *link)
+{
+    int fds[2];
+
+    if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
+        die("cannot make a pipe");
+    departure->link = link;
+    departure->end = fds[1];
+    departure->done = (Watch) { .fd = fds[0], .ready = departure_done, .user = departure };
+    watch_set(&departure->done, EPOLLIN);
+}
+
+void departure_begin(Departure *departure)
+{
+    pthread_attr_t small;
+    pthread_t thread;
+
+    if (departure->busy)
+        return;
+    pthread_attr_init(&small);
+    pthread_attr_setstacksize(&small, 4 * PTHREAD_STACK_MIN);
+    pthread_attr_setdetachstate(&small, PTHREAD_CREATE_DETACHED);
+    departure->busy = pthread_create(&thread, &small, give_back, departure) == 0;
+    pthread_attr_destroy(&small);
+    if (!departure->busy)
+        departure_tell(departure);
+}
+
+void departure_writable(Departure *departure)
+{
+    if (departure->owed)
+        departure_tell(departure);
+}
