@@ -38,6 +38,7 @@ note "a shell script, too"
 # what it ordered is in its history as if a person had
 on node1 sojourn run --name seen -- sh -c 'echo node2 >/proc/self/goto; read line' >/dev/null 2>&1 < <(sleep 30) &
 wait_until 30 job_is_on node1 seen node2 || fail "the job has not gone to node2"
-[ "$(job_field node1 seen migrations)" = 1 ] || fail "its migration was not counted"
+counted() { [ "$(job_field node1 seen migrations)" = 1 ]; } # when all is cleaned up, which is later than that it is there
+wait_until 10 counted || fail "its migration was not counted"
 on node1 sojourn kill -9 seen
 echo "ok - control"
