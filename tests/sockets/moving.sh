@@ -7,7 +7,6 @@
 requires python3
 moves=${MOVES:-20}
 rig_up 2
-on node1 sojourn run --home -- grep -q home-sockets /proc/misc || skip "the guest's kernel keeps its sockets"
 install -m 755 "$top/tests/sockets/peer.py" "$work/peer.py"
 natively python3 peer.py serve home.port >"$work/server.out" 2>&1 & at_exit "kill $! 2>/dev/null"
 wait_until 20 test -s "$work/home.port" || fail "the server at home did not start"
