@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -390,5 +391,31 @@ CASE(temporary_files)
         MUST(mkdtemp(folder) && stat(folder, &status) == 0 && (status.st_mode & 07777) == 0700 && rmdir(folder) == 0);
         MUST(file && fputs("text", file) >= 0 && fseek(file, 0, SEEK_SET) == 0 && fgets(text, 5, file) && !strcmp(text, "text"));
         MUST(fclose(file) == 0);
+    }
+}
+
+/* What the job itself changes is told. */
+CASE(watched_folder)
+{
+    int watcher = inotify_init1(IN_NONBLOCK);
+
+    MUST(mkdir("watched", 0755) == 0);
+    MUST(watcher >= 0 && inotify_add_watch(watcher, "watched", IN_CREATE | IN_DELETE | IN_MODIFY | IN_MOVED_TO) >= 0);
+    while (more()) {
+        char events[4096] __attribute__((aligned(8)));
+        uint32_t seen = 0;
+        ssize_t size;
+
+        write_file("watched/a", "x");
+        MUST(rename("watched/a", "watched/b") == 0 && unlink("watched/b") == 0);
+        MUST((size = read(watcher, events, sizeof events)) > 0);
+        for (char *at = events; at < events + size;) {
+            const struct inotify_event *event = (const void *)at;
+
+            seen |= event->mask;
+            at += sizeof *event + event->len;
+        }
+        MUST(seen == (IN_CREATE | IN_MODIFY | IN_MOVED_TO | IN_DELETE));
+        FAILS(EAGAIN, read(watcher, events, sizeof events));
     }
 }

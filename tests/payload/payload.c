@@ -4,6 +4,7 @@
  *     payload --list                       the names of the cases
  *     payload CASE                         one case, in this folder
  *     payload --suite FOLDER K [CASE]...   these cases (or all), K at a time, each in a folder of its own below FOLDER
+ *     payload --differences                what a job may see that is not as at home (docs/transparency.md)
  *     payload --partner FOLDER             what some cases have as their opposite at home
  *
  * PAYLOAD_SECONDS (default 3) is how long a case lasts, PAYLOAD_LIMIT how long it may take before it is said to hang.
@@ -416,6 +417,8 @@ int main(int argc, char **argv)
         return helper_run(argc - 2, argv + 2);
     if (argc == 3 && strcmp(argv[1], "--partner") == 0)
         return partner_run(argv[2]);
+    if (argc == 2 && strcmp(argv[1], "--differences") == 0)
+        return differences_run();
     if (argc > 3 && strcmp(argv[1], "--suite") == 0)
         return suite(argv[2], atoi(argv[3]), argv + 4);
     if (argc == 2 && strcmp(argv[1], "--list") == 0) {

@@ -91,7 +91,10 @@ const char *partner_folder(void);
 /* partner.c: works in the folder, at home, until a file "stop" is there. */
 int partner_run(const char *folder);
 
-/* extras: argv after "payload --helper NAME": what an executed program of a case does. */
+/* differ.c: prints what is not as at home. */
+int differences_run(void);
+
+/* exec.c: argv after "payload --helper NAME": what an executed program of a case does. */
 int helper_run(int argc, char **argv);
 
 #endif

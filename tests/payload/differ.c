@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* differ.c - what a job may see that is not as at home: each prints what it finds, and docs/transparency.md says what and why
+ *
+ * These are no cases of the suite. "payload --differences" prints them all, and tests/payload/differences.sh compares what
+ * they print natively and in a job with what the document says. A line that agrees in both has to leave the document.
+ */
+#include "payload.h"
+
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#ifndef FALLOC_FL_COLLAPSE_RANGE
+#define FALLOC_FL_COLLAPSE_RANGE 0x08
+#endif
+
+static const char *said(long result)
+{
+    static char text[64];
+
+    snprintf(text, sizeof text, "%s", result < 0 ? strerrorname_np(errno) : "yes");
+    return text;
+}
+
+static int fresh(const char *path)
+{
+    int fd = open(path, O_CREAT | O_TRUNC | O_RDWR, 0644);
+
+    MUST(fd >= 0);
+    return fd;
+}
+
+/* When a file was made. */
+static const char *birth_time(void)
+{
+    struct statx x;
+
+    close(fresh("f"));
+    MUST(statx(AT_FDCWD, "f", 0, STATX_BTIME, &x) == 0);
+    return x.stx_mask & STATX_BTIME ? "yes" : "no";
+}
+
+/* Whether a change that home makes is told. The partner changes "page" all the time. */
+static const char *inotify_of_home(void)
+{
+    int fd = inotify_init1(IN_NONBLOCK);
+    char path[4096], events[4096];
+    ssize_t got = -1;
+
+    snprintf(path, sizeof path, "%s/page", partner_folder() ? partner_folder() : ".");
+    MUST(fd >= 0);
+    if (inotify_add_watch(fd, path, IN_MODIFY) < 0)
+        return said(-1);
+    for (int i = 0; i < 20 && got < 0; i++) {
+        sleep_ms(50);
+        got = read(fd, events, sizeof events);
+    }
+    close(fd);
+    return got > 0 ? "yes" : "no";
+}
+
+static const char *file_flags(void)
+{
+    int fd = fresh("flags"), flags;
+    const char *found = said(ioctl(fd, FS_IOC_GETFLAGS, &flags));
+
+    close(fd);
+    return found;
+}
+
+static const char *collapse_range(void)
+{
+    int fd = fresh("collapse");
+    const char *found;
+
+    MUST(ftruncate(fd, 16384) == 0);
+    found = said(fallocate(fd, FALLOC_FL_COLLAPSE_RANGE, 4096, 4096));
+    close(fd);
+    return found;
+}
+
+static const char *direct_unaligned(void)
+{
+    int fd = open("direct", O_CREAT | O_RDWR | O_DIRECT, 0644);
+    static char bytes[64];
+    const char *found = said(fd < 0 ? -1 : (int)write(fd, bytes + 1, 3));
+
+    close(fd);
+    return found;
+}
+
+static const char *file_system_type(void)
+{
+    struct statfs fs;
+
+    MUST(statfs(".", &fs) == 0);
+    return fs.f_type == 0x65735546 ? "fuse" : "home's";
+}
+
+/* What is below /proc belongs to the guest: home's processes are not there. */
+static const char *home_seen_in_proc(void)
+{
+    char path[64];
+    const char *number = getenv("PAYLOAD_HOME_PROCESS");
+
+    if (!number)
+        return "nobody to look for";
+    snprintf(path, sizeof path, "/proc/%s", number);
+    return access(path, F_OK) == 0 ? "yes" : "no";
+}
+
+static const char *shared_memory_of_home(void)
+{
+    return access("/dev/shm/payload-of-home", F_OK) == 0 ? "yes" : "no";
+}
+
+static const char *privileged_programs(void)
+{
+    FILE *status = fopen("/proc/self/mountinfo", "r");
+    char line[4096];
+    bool no = false;
+
+    MUST(status != NULL);
+    while (fgets(line, sizeof line, status))
+        no |= strstr(line, " / / ") != NULL && strstr(line, "nosuid") != NULL;
+    fclose(status);
+    return no ? "nosuid" : "yes";
+}
+
+static const char *kernel(void)
+{
+    struct utsname names;
+
+    MUST(uname(&names) == 0);
+    return getenv("PAYLOAD_KERNEL") && strcmp(getenv("PAYLOAD_KERNEL"), names.release) == 0 ? "home's" : "the guest's";
+}
+
+static const char *processors(void)
+{
+    return getenv("PAYLOAD_PROCESSORS") && sysconf(_SC_NPROCESSORS_ONLN) == atoi(getenv("PAYLOAD_PROCESSORS")) ? "home's" : "the guest's";
+}
+
+static const char *memory(void)
+{
+    return getenv("PAYLOAD_PAGES") && labs(sysconf(_SC_PHYS_PAGES) - atol(getenv("PAYLOAD_PAGES"))) < 256 ? "home's" : "the guest's";
+}
+
+static const char *block_devices(void)
+{
+    return access("/sys/block", F_OK) == 0 ? "seen" : "none";
+}
+
+static const char *control_groups(void)
+{
+    return access("/proc/self/cgroup", F_OK) == 0 ? "seen" : "none";
+}
+
+static const struct {
+    const char *name;
+    const char *(*find)(void);
+} differences[] = {
+    { "birth-time", birth_time },
+    { "inotify-of-home", inotify_of_home },
+    { "file-flags", file_flags },
+    { "collapse-range", collapse_range },
+    { "direct-unaligned", direct_unaligned },
+    { "file-system-type", file_system_type },
+    { "home-seen-in-proc", home_seen_in_proc },
+    { "shared-memory-of-home", shared_memory_of_home },
+    { "set-user-id-programs", privileged_programs },
+    { "kernel", kernel },
+    { "processors", processors },
+    { "memory", memory },
+    { "block-devices", block_devices },
+    { "control-groups", control_groups },
+};
+
+int differences_run(void)
+{
+    for (size_t i = 0; i < sizeof differences / sizeof differences[0]; i++)
+        printf("%s: %s\n", differences[i].name, differences[i].find());
+    return 0;
+}
