@@ -22,6 +22,7 @@ int command_run(int argc, char **argv);
 
 int cmd_block(int argc, char **argv);
 int cmd_bring(int argc, char **argv);
+int cmd_attach(int argc, char **argv);
 int cmd_cluster(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_drain(int argc, char **argv);

@@ -3,6 +3,7 @@ bin_PROGRAMS += sojourn
 sojourn_SOURCES = \
 	src/cli/client.c src/cli/client.h \
 	src/cli/cmd.h \
+	src/cli/cmd-attach.c \
 	src/cli/cmd-cluster.c \
 	src/cli/cmd-doctor.c \
 	src/cli/cmd-evacuate.c \
@@ -39,7 +40,7 @@ sojourn-rig: $(top_srcdir)/scripts/rig
 	$(AM_V_GEN)cp $(top_srcdir)/scripts/rig $@ && chmod +x $@
 
 SHELL_TESTS += tests/cli/commands.sh tests/cli/shell.sh
-dist_check_SCRIPTS += tests/cli/commands.sh tests/cli/shell.sh tests/cli/rig.sh tests/cli/canned-controller
+dist_check_SCRIPTS += tests/cli/attach.sh tests/cli/commands.sh tests/cli/shell.sh tests/cli/rig.sh tests/cli/canned-controller
 EXTRA_DIST += tests/cli/answers.json
 
 # openMosix's old names: one program, and links to it in a folder of their own, for PATH

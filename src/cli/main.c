@@ -12,6 +12,7 @@ const Command commands[] = {
     { "show", "[--json] JOB", "show all about a job", cmd_show },
     { "why", "[--json] JOB NODE", "tell why a job cannot move to a node", cmd_why },
     { "wait", "[--json] [--status] JOB", "wait until a job ends", cmd_wait },
+    { "attach", "JOB", "show the output of a detached job, until it ends", cmd_attach },
     { "kill", "[-SIGNAL] JOB...", "send jobs a signal", cmd_kill },
     { "migrate", "[--json] JOB NODE|home|best", "move a job to another node", cmd_migrate },
     { "home", "[--json] JOB", "bring a job home", cmd_home },

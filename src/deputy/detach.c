@@ -49,17 +49,24 @@ static gboolean is_file(int fd)
 }
 
 /* Output to a file is the job's. A terminal or a pipe stays with the parent: who reads the id from
- * it waits for its end. */
-static void become_background(void)
+ * it waits for its end; what the job writes there is kept (kept.c). Returns where that comes out. */
+static int become_background(void)
 {
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC), ends[2];
 
     setsid();
     dup2(null, STDIN_FILENO);
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        ends[0] = ends[1] = null;
     for (int fd = 1; fd <= 2; fd++)
         if (!is_file(fd))
-            dup2(null, fd);
+            dup2(ends[1], fd);
+    if (ends[1] != null)
+        close(ends[1]);
+    if (ends[0] == null)
+        return -1;
     close(null);
+    return ends[0];
 }
 
 static int wait_for_report(int report)
@@ -86,7 +93,7 @@ static int wait_for_report(int report)
     return started ? 0 : status;
 }
 
-gboolean detach(int *ret_report, int *ret_status)
+gboolean detach(int *ret_report, int *ret_output, int *ret_status)
 {
     int ends[2];
     pid_t child;
@@ -98,7 +105,7 @@ gboolean detach(int *ret_report, int *ret_status)
     }
     if (child == 0) {
         close(ends[0]);
-        become_background();
+        *ret_output = become_background();
         *ret_report = ends[1];
         return TRUE;
     }

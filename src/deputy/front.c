@@ -16,6 +16,7 @@
 #include "common/error.h"
 #include "common/log.h"
 #include "detach.h"
+#include "kept.h"
 #include "pair.h"
 #include "signals.h"
 #include "start.h"
@@ -51,6 +52,7 @@ typedef struct {
     guint leaving;              /* streams whose descriptors are to be let go of, by 1 << stream */
     guint8 key;                 /* the last INTR or QUIT character typed, 0: none */
     int detached;               /* where the parent waits for the job's id; -1: nobody does */
+    int output;                 /* what is to be kept of a detached job's output; -1: nothing */
     gboolean started, exited, done;
     int wait_status;            /* of the program, once exited */
     int status;                 /* what to end with, where there is no wait status */
@@ -342,6 +344,9 @@ static void take_own(Front *front, const guint8 *packet, gsize size)
     case PAIR_JOB:
         if (front->detached >= 0)
             detach_job(front->detached, text);
+        if (front->output >= 0)
+            kept_start(text, front->output);
+        front->output = -1;
         break;
     case PAIR_MARK:
         timings_take(&front->timings, packet + 1, size - 1);
@@ -566,11 +571,11 @@ static int finish(Front *front)
 int front_run(const RunOptions *options)
 {
     g_autoptr(GError) error = NULL;
-    Front front = { .options = options, .detached = -1 };
+    Front front = { .options = options, .detached = -1, .output = -1 };
     guint64 ignored;
 
     timings_mark(&front.timings, PAIR_BEGIN);
-    if (options->detach && !detach(&front.detached, &front.status))
+    if (options->detach && !detach(&front.detached, &front.output, &front.status))
         return front.status;
     streams_kinds(front.kinds);
     fill_closed(front.kinds);

@@ -39,6 +39,7 @@ libdeputy_a_SOURCES = \
 	src/deputy/control.c src/deputy/control.h \
 	src/deputy/detach.c src/deputy/detach.h \
 	src/deputy/front.c src/deputy/front.h \
+	src/deputy/kept.c src/deputy/kept.h \
 	src/deputy/node-start.c src/deputy/node-start.h \
 	src/deputy/pair.c src/deputy/pair.h \
 	src/deputy/port.c src/deputy/port.h \
