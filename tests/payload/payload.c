@@ -382,7 +382,7 @@ static int suite_collect(uint64_t limit_ns)
 static int suite(const char *folder, int parallel, char **names)
 {
     const char *limit = getenv("PAYLOAD_LIMIT");
-    uint64_t limit_ns = (uint64_t)((limit ? atof(limit) : seconds_wanted() * 10 + 120) * 1e9);
+    uint64_t limit_ns = (uint64_t)((limit ? atof(limit) : seconds_wanted() * 10 + 400) * 1e9);
     int next = 0, good = 0, all = 0;
 
     for (;;) {
