@@ -6,9 +6,9 @@
  * ACLs count as they do at home), a working directory of its own (/proc/self/fd, where "N" is a
  * name of descriptor N, which lets system calls that want a name act on an O_PATH descriptor), and,
  * when the deputy is root, the requesting process's user and group for file access; supplementary
- * groups only when a refused request is tried again (files-channel.c). The C library would spread the latter over all threads, so the system calls
- * are made directly. Changing from uid 0 takes root's file capabilities away and going back returns
- * them. */
+ * groups only when a refused request is tried again (files-channel.c). The C library would spread
+ * the latter over all threads, so the system calls are made directly. Changing from uid 0 takes
+ * root's file capabilities away and going back returns them. */
 #include "deputy/files-impl.h"
 
 #include <grp.h>

@@ -4,7 +4,8 @@
 rig_up 2
 
 run() { on node1 sojourn run "$@"; }
-id=$(run --detach -- sh -c 'for i in $(seq 30); do echo "line $i"; echo "error $i" >&2; sleep 0.1; done; exit 5') || fail "it does not start"
+id=$(run --detach -- sh -c 'for i in $(seq 30); do echo "line $i"; echo "error $i" >&2; sleep 0.1; done; exit 5') ||
+    fail "it does not start"
 on node1 sojourn attach "$id" >"$work/live" & attached=$!
 wait_until 20 test -s "$work/live" || fail "attach shows nothing of a job that runs"
 on node1 sojourn migrate "$id" node2 >/dev/null || fail "it does not move"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* data.c - payloads of what is in files: appending, holes, ranges, copies, sparse giants, synchronous writes, random operations */
+/* data.c - payloads of what is in files: appending, holes, ranges, copies, sparse giants, synchronous writes */
 #include "payload.h"
 
 #include <fcntl.h>
@@ -171,7 +171,8 @@ CASE(vectors)
     while (more()) {
         int fd = fresh("vectors", 0);
         char a[10] = "", b[10] = "";
-        struct iovec out[3] = { { (char *)"one", 3 }, { (char *)"", 0 }, { (char *)"three", 5 } }, in[2] = { { a, 4 }, { b, 10 } };
+        struct iovec out[3] = { { (char *)"one", 3 }, { (char *)"", 0 }, { (char *)"three", 5 } };
+        struct iovec in[2] = { { a, 4 }, { b, 10 } };
 
         MUST(writev(fd, out, 3) == 8);
         MUST(preadv(fd, in, 2, 0) == 8 && memcmp(a, "onet", 4) == 0 && memcmp(b, "hree", 4) == 0);

@@ -145,12 +145,16 @@ static const char *kernel(void)
 
 static const char *processors(void)
 {
-    return getenv("PAYLOAD_PROCESSORS") && sysconf(_SC_NPROCESSORS_ONLN) == atoi(getenv("PAYLOAD_PROCESSORS")) ? "home's" : "the guest's";
+    const char *number = getenv("PAYLOAD_PROCESSORS");
+
+    return number && sysconf(_SC_NPROCESSORS_ONLN) == atoi(number) ? "home's" : "the guest's";
 }
 
 static const char *memory(void)
 {
-    return getenv("PAYLOAD_PAGES") && labs(sysconf(_SC_PHYS_PAGES) - atol(getenv("PAYLOAD_PAGES"))) < 256 ? "home's" : "the guest's";
+    const char *number = getenv("PAYLOAD_PAGES");
+
+    return number && labs(sysconf(_SC_PHYS_PAGES) - atol(number)) < 256 ? "home's" : "the guest's";
 }
 
 static const char *block_devices(void)

@@ -23,7 +23,8 @@ differences native natively
 differences job on node1 sojourn run --
 
 # The document's table of differences: | name | at home | in a job | why |
-sed -n '/^## Differences/,$s/^| `\([a-z0-9-]*\)` | \([^|]*\) | \([^|]*\) |.*/\1|\2|\3/p' "$top/docs/transparency.md" >"$work/table"
+sed -n '/^## Differences/,$s/^| `\([a-z0-9-]*\)` | \([^|]*\) | \([^|]*\) |.*/\1|\2|\3/p' "$top/docs/transparency.md" \
+    >"$work/table"
 [ -s "$work/table" ] || fail "docs/transparency.md has no table of differences"
 while IFS='|' read -r name home job; do
     [ "$home" != "$job" ] || { echo "# $name: that is no difference"; bad=1; }

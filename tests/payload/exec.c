@@ -106,6 +106,7 @@ CASE(exec_scripts)
 {
     while (more()) {
         char *script[] = { (char *)"./script", (char *)"an argument", NULL };
+        char *shell[] = { (char *)"sh", (char *)"-c", (char *)"exit 6", NULL };
         pid_t child;
 
         write_file("script", "#!/bin/sh -e\n[ \"$1\" = 'an argument' ] && [ \"$0\" = ./script ] && exit 17\n");
@@ -125,7 +126,7 @@ CASE(exec_scripts)
         FAILS(ENOENT, execl("./lost", "lost", NULL));
         FAILS(EACCES, execl(".", ".", NULL));
         FAILS(ENOENT, execl("./missing", "missing", NULL));
-        MUST(posix_spawnp(&child, "sh", NULL, NULL, (char *[]) { (char *)"sh", (char *)"-c", (char *)"exit 6", NULL }, environ) == 0);
+        MUST(posix_spawnp(&child, "sh", NULL, NULL, shell, environ) == 0);
         MUST(WEXITSTATUS(wait_for(child)) == 6);
     }
 }

@@ -10,12 +10,12 @@ payload_SOURCES = tests/payload/payload.c tests/payload/payload.h tests/payload/
 payload_CFLAGS = -std=gnu11 -pthread $(WARN)
 payload_LDFLAGS = -pthread
 payload_LDADD = -lm -lrt
-SHELL_TESTS += tests/payload/payload.sh tests/payload/differences.sh
+dist_check_SCRIPTS += tests/payload/payload.sh tests/payload/differences.sh
 EXTRA_DIST += tests/payload/cases
 
 # The longer form: each case lasts a minute, folders have 100,000 entries
-check-payload-long: check-programs
-	PAYLOAD_SECONDS=$${PAYLOAD_SECONDS:-60} PAYLOAD_LONG=1 $(srcdir)/tests/payload/payload.sh
+check-payload-long: all payload
+	SOJOURN_BUILD=$(abs_top_builddir) PAYLOAD_SECONDS=$${PAYLOAD_SECONDS:-60} PAYLOAD_LONG=1 $(srcdir)/tests/payload/payload.sh
 .PHONY: check-payload-long
 
 check_PROGRAMS += wanderer

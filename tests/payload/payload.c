@@ -336,8 +336,10 @@ static void add_scripts(const char *folder)
     while (open_folder && (entry = readdir(open_folder))) {
         const char *dot = strrchr(entry->d_name, '.');
 
-        if (!dot || (strcmp(dot, ".sh") != 0 && strcmp(dot, ".py") != 0) || strcmp(entry->d_name, "lib.py") == 0 || count == MAX_CASES)
+        if (!dot || (strcmp(dot, ".sh") != 0 && strcmp(dot, ".py") != 0) || strcmp(entry->d_name, "lib.py") == 0)
             continue;
+        if (count == MAX_CASES)
+            break;
         snprintf(cases[count].name, sizeof cases[count].name, "%.60s", entry->d_name);
         snprintf(cases[count].script, sizeof cases[count].script, "%.700s/%.255s", folder, entry->d_name);
         count++;

@@ -3,7 +3,8 @@
 #
 # usage: payload.sh [CASE]...
 # PAYLOAD_SECONDS is how long a case lasts (3), PAYLOAD_PARALLEL how many run at once (8), PAYLOAD_WAYS which ways (native
-# job moved cut), PAYLOAD_LONG=1 makes large folders. What a way printed is compared with the native output, whole.
+# job moved cut), PAYLOAD_OPTIONS more options of run (--cpus 2), PAYLOAD_LONG=1 makes large folders. What a way printed is
+# compared with the native output, whole.
 . "$(dirname "$0")/../lib.sh"
 requires python3 setpriv
 seconds=${PAYLOAD_SECONDS:-3} parallel=${PAYLOAD_PARALLEL:-8}
@@ -11,7 +12,8 @@ ways=${PAYLOAD_WAYS:-native job moved cut}
 prefix=127.0.${RIG:-1}
 
 # Between the nodes stands a proxy that can break what it carries.
-coproc python3 "$top/tests/faults/proxy.py" $((7227 + $(id -u) % 10000)) $prefix.101=$prefix.1 $prefix.102=$prefix.2 $prefix.103=$prefix.3
+coproc python3 "$top/tests/faults/proxy.py" $((7227 + $(id -u) % 10000)) \
+    $prefix.101=$prefix.1 $prefix.102=$prefix.2 $prefix.103=$prefix.3
 proxy=$COPROC_PID to_proxy=${COPROC[1]} from_proxy=${COPROC[0]}
 at_exit "kill $proxy 2>/dev/null"
 read -r -t 10 -u "$from_proxy" answer && [ "$answer" = ready ] || fail "the proxy does not start"
@@ -46,7 +48,8 @@ suite() {
     rm -rf "${work:?}/in.$way"
 }
 
-job() { on node1 sojourn run --name "payload-$way" --memory 1G -- "$@"; }
+# shellcheck disable=SC2086
+job() { on node1 sojourn run --name "payload-$way" --memory 1G ${PAYLOAD_OPTIONS-} -- "$@"; }
 
 # Connections break, one by one or all, for up to two seconds, until the job is over.
 keep_cutting() {
@@ -83,7 +86,8 @@ for way in $ways; do
     cut)
         suite cut job & running=$!
         wait_until 60 job_runs node1 payload-cut || fail "the job does not run"
-        on node1 sojourn migrate payload-cut node2 >"$work/migrate.log" 2>&1 || { cat "$work/migrate.log"; fail "the job cannot go to node2"; }
+        on node1 sojourn migrate payload-cut node2 >"$work/migrate.log" 2>&1 ||
+            { cat "$work/migrate.log"; fail "the job cannot go to node2"; }
         keep_cutting
         wait $running || fail "cut: the suite could not be run"
         ;;
@@ -92,7 +96,8 @@ done
 for way in $ways; do
     tail -n 1 "$work/$way.out" | grep -q '^verdict: \([0-9]*\) of \1 ok$' || bad=${bad-}" $way"
     if [ -e "$work/native.out" ]; then
-        cmp -s "$work/native.out" "$work/$way.out" || { bad=${bad-}" $way"; diff "$work/native.out" "$work/$way.out" | head -n 60; }
+        cmp -s "$work/native.out" "$work/$way.out" ||
+            { bad=${bad-}" $way"; diff "$work/native.out" "$work/$way.out" | head -n 60; }
     else
         grep -vE '(: ok|^verdict: .*)$' "$work/$way.out"
     fi

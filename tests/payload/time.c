@@ -40,7 +40,8 @@ static struct timespec time_of(uint64_t ns)
 CASE(clocks_not_back)
 {
     static const clockid_t clocks[] = {
-        CLOCK_MONOTONIC, CLOCK_MONOTONIC_RAW, CLOCK_MONOTONIC_COARSE, CLOCK_BOOTTIME, CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID,
+        CLOCK_MONOTONIC, CLOCK_MONOTONIC_RAW, CLOCK_MONOTONIC_COARSE, CLOCK_BOOTTIME, CLOCK_PROCESS_CPUTIME_ID,
+        CLOCK_THREAD_CPUTIME_ID,
     };
     enum { COUNT = sizeof clocks / sizeof clocks[0] };
     uint64_t last[COUNT] = { 0 };

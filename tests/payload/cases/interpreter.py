@@ -23,7 +23,8 @@ def once():
     must(gone() is None, "a cycle was not collected")
     back = pickle.loads(pickle.dumps(dict(table)))
     words = re.findall(r"\b(\w+)ing\b", "running jumping standing still being")
-    return big, sorted(back) == sorted(table), words, sum(math.sin(x) for x in range(1000)), sum(x * x for x in range(9999) if x % 7)
+    return big, sorted(back) == sorted(table), words, sum(math.sin(x) for x in range(1000)), sum(
+        x * x for x in range(9999) if x % 7)
 
 
 first = once()

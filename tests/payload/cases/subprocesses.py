@@ -7,7 +7,8 @@ from lib import more, must, ok
 while more():
     done = subprocess.run(["sh", "-c", "cat; echo bad >&2; exit 3"], input=b"in" * 30000, capture_output=True)
     must(done.stdout == b"in" * 30000 and done.stderr == b"bad\n" and done.returncode == 3, "streams")
-    children = [subprocess.Popen(["sh", "-c", "echo $0; sleep 0.0%d" % (i % 5), str(i)], stdout=subprocess.PIPE) for i in range(6)]
+    children = [subprocess.Popen(["sh", "-c", "echo $0; sleep 0.0%d" % (i % 5), str(i)], stdout=subprocess.PIPE)
+                for i in range(6)]
     must([child.communicate()[0] for child in children] == [b"%d\n" % i for i in range(6)], "children")
     try:
         subprocess.run(["sleep", "50"], timeout=0.05)
