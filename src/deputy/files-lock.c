@@ -32,6 +32,7 @@
 #define HELP_US 10000
 #define WAKE_SIGNAL (SIGRTMIN + 7)
 #define DEADLOCK_DEPTH 10 /* as in the kernel */
+#define DEADLOCK_STEPS 100000 /* looked at, at most, for one request */
 
 typedef struct {
     gint64 start, end; /* inclusive */
@@ -155,6 +156,23 @@ static void note_range(Owner *o, const struct flock *l)
     }
 }
 
+/* Whether the owner, not self, holds what is in the way of the lock; *range is set. */
+static gboolean is_in_the_way(const Owner *o, guint64 inode, guint64 self, const struct flock *l,
+                              Range *range)
+{
+    if (o->inode != inode || o->owner == self)
+        return FALSE;
+    for (guint i = 0; i < o->ranges->len; i++) {
+        Range r = g_array_index(o->ranges, Range, i);
+        if (r.end >= l->l_start && r.start <= lock_end(l) &&
+            (r.type == F_WRLCK || l->l_type == F_WRLCK)) {
+            *range = r;
+            return TRUE;
+        }
+    }
+    return FALSE;
+}
+
 /* An owner but self that holds what is in the way of the lock; *range is set. */
 static Owner *in_the_way(FilesLocks *t, guint64 inode, guint64 self, const struct flock *l,
                          Range *range)
@@ -163,19 +181,9 @@ static Owner *in_the_way(FilesLocks *t, guint64 inode, guint64 self, const struc
     gpointer value;
 
     g_hash_table_iter_init(&iter, t->owners);
-    while (g_hash_table_iter_next(&iter, NULL, &value)) {
-        Owner *o = value;
-        if (o->inode != inode || o->owner == self)
-            continue;
-        for (guint i = 0; i < o->ranges->len; i++) {
-            Range r = g_array_index(o->ranges, Range, i);
-            if (r.end >= l->l_start && r.start <= lock_end(l) &&
-                (r.type == F_WRLCK || l->l_type == F_WRLCK)) {
-                *range = r;
-                return o;
-            }
-        }
-    }
+    while (g_hash_table_iter_next(&iter, NULL, &value))
+        if (is_in_the_way(value, inode, self, l, range))
+            return value;
     return NULL;
 }
 
@@ -193,23 +201,37 @@ static Wait *wait_of(FilesLocks *t, guint64 owner)
     return NULL;
 }
 
-/* Whether a wait would close a circle of owners that wait for each other. */
-static gboolean would_deadlock(FilesLocks *t, const FilesLockRequest *request)
+/* Whether whoever makes this request waits for the target, directly or by others that wait. All who
+ * are in the way count, not only the first: when that one lets go, nobody looks again. */
+static gboolean waits_for(FilesLocks *t, const FilesLockRequest *r, guint64 target, int depth,
+                          int *steps)
 {
-    const FilesLockRequest *r = request;
+    GHashTableIter iter;
+    gpointer value;
 
-    for (int depth = 0; depth < DEADLOCK_DEPTH; depth++) {
+    g_hash_table_iter_init(&iter, t->owners);
+    while (depth < DEADLOCK_DEPTH && ++*steps < DEADLOCK_STEPS &&
+           g_hash_table_iter_next(&iter, NULL, &value)) {
+        Owner *o = value;
         Range range;
-        Owner *o = in_the_way(t, r->inode, r->owner, &r->lock, &range);
-        Wait *w = o ? wait_of(t, o->owner) : NULL;
-        if (!w)
-            return FALSE;
-        r = &w->request;
-        o = in_the_way(t, r->inode, r->owner, &r->lock, &range);
-        if (o && o->owner == request->owner)
+        Wait *w;
+        if (!is_in_the_way(o, r->inode, r->owner, &r->lock, &range))
+            continue;
+        if (o->owner == target)
+            return TRUE;
+        w = wait_of(t, o->owner);
+        if (w && waits_for(t, &w->request, target, depth + 1, steps))
             return TRUE;
     }
     return FALSE;
+}
+
+/* Whether a wait would close a circle of owners that wait for each other. */
+static gboolean would_deadlock(FilesLocks *t, const FilesLockRequest *request)
+{
+    int steps = 0;
+
+    return waits_for(t, request, request->owner, 0, &steps);
 }
 
 /* ---- an owner's descriptor ---- */

@@ -229,6 +229,52 @@ CASE(lock_deadlock)
     }
 }
 
+static void cross_of_three(void *data)
+{
+    int *ends = data, fd = open("three", O_RDWR);
+    char byte;
+
+    MUST(lock(fd, F_SETLK, F_WRLCK, 10, 5) == 0);
+    MUST(write(ends[1], "h", 1) == 1);
+    MUST(lock(fd, F_SETLKW, F_WRLCK, 20, 5) == 0);
+    MUST(read(ends[2], &byte, 1) == 1);
+}
+
+static void first_of_three(void *data)
+{
+    int *ends = data, fd = open("three", O_RDWR);
+
+    MUST(lock(fd, F_SETLK, F_WRLCK, 0, 5) == 0);
+    MUST(write(ends[1], "h", 1) == 1);
+    sleep_ms(150);
+}
+
+/* Two are in the way, and only the second of them waits for us. */
+CASE(lock_deadlock_behind_another)
+{
+    int fd = fresh("three");
+
+    while (more()) {
+        int ends[4];
+        pid_t first, second;
+        char bytes[2];
+
+        MUST(pipe(ends) == 0 && pipe(ends + 2) == 0);
+        MUST(lock(fd, F_SETLK, F_WRLCK, 20, 5) == 0);
+        first = start(first_of_three, ends);
+        second = start(cross_of_three, ends);
+        MUST(read_all(ends[0], bytes, 2));
+        sleep_ms(60);
+        FAILS(EDEADLK, lock(fd, F_SETLKW, F_WRLCK, 0, 15));
+        MUST(lock(fd, F_SETLK, F_UNLCK, 0, 0) == 0);
+        MUST(write(ends[3], "g", 1) == 1);
+        joined(first);
+        joined(second);
+        for (int i = 0; i < 4; i++)
+            close(ends[i]);
+    }
+}
+
 /* flock belongs to the open file: a fork has it too, another open has not. */
 CASE(flock_inherited)
 {
