@@ -4,5 +4,8 @@
 
 #include <stdint.h>
 
-/* Home's time is realtime_ns now, as far as is known: follows it. */
+/* Home's time is realtime_ns now, once and for all: for a guest in which nothing runs yet. */
+void clock_set(uint64_t realtime_ns);
+
+/* Home's time is realtime_ns now or was a while ago: follows it. */
 void clock_follow(uint64_t realtime_ns);

@@ -220,7 +220,7 @@ static int job_start(Job *job)
         return -1;
     }
     job->linger = start->flags & WIRE_LINGER;
-    clock_follow(start->realtime_ns);
+    clock_set(start->realtime_ns);
     if (sethostname(start->hostname, strlen(start->hostname)) < 0
         || setdomainname(start->domainname, strlen(start->domainname)) < 0)
         say("the host name could not be set, errno %d", errno);

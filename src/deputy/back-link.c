@@ -21,6 +21,7 @@
 #define PATIENCE_FIRST_S 4  /* with a guest that does not answer HELLO; twice as long each time */
 #define PATIENCE_LONGEST_S 30
 #define ANSWERS_WAITING 256 /* for a guest that asks and does not take the answers */
+#define CLOCK_S 10          /* between CLOCKs */
 #define FLUSH_MS 3000       /* for the guest to bring home what --cache writeback holds */
 
 /* To the front */
@@ -103,6 +104,39 @@ static void send_clock(Back *back)
 {
     back_message_to_guest(back, LINK_CONTROL, &(WireMessage) {
         .type = WIRE_CLOCK, .realtime_ns = (guint64) g_get_real_time() * 1000 });
+}
+
+/* A CLOCK is late by what it was under way, on a busy machine much; the guest goes by those that were late least. So there
+ * are several soon after each migration, and now and then one later. None is sent while the last one waits: they would all
+ * come at once, and late. */
+static gboolean clock_again(gpointer user)
+{
+    static const guint after_ms[] = { 100, 200, 400, 800, 2000 };
+    Back *back = user;
+    LinkCounters counters;
+
+    if (!back->link) {
+        back->clock_timer = 0;
+        return G_SOURCE_REMOVE;
+    }
+    link_counters(back->link, &counters);
+    if (!back->clock_pending || counters.unacknowledged_bytes < back->clock_pending)
+        send_clock(back);
+    link_counters(back->link, &counters);
+    back->clock_pending = counters.unacknowledged_bytes;
+    back->clock_timer = back->clock_step < G_N_ELEMENTS(after_ms)
+        ? g_timeout_add(after_ms[back->clock_step++], clock_again, back)
+        : g_timeout_add_seconds(CLOCK_S, clock_again, back);
+    return G_SOURCE_REMOVE;
+}
+
+static void clock_begin(Back *back)
+{
+    if (back->clock_timer)
+        g_source_remove(back->clock_timer);
+    back->clock_step = 0;
+    back->clock_pending = 0;
+    clock_again(back);
 }
 
 /* START was made when the front began; its time is told anew. */
@@ -296,7 +330,7 @@ static void on_established(void *user, uint64_t epoch)
         g_source_remove(back->patience);
     back->patience = back->patience_s = 0;
     if (back->clocked_epoch != epoch)
-        send_clock(back);
+        clock_begin(back);
     back->clocked_epoch = epoch;
 }
 

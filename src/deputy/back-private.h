@@ -44,6 +44,9 @@ typedef struct {
     guint depart_patience;      /* timer: how long it is waited for */
     RpcCall *depart_call;       /* deputy.depart that waits for it, or NULL */
     guint64 clocked_epoch;      /* the one that CLOCK was sent to */
+    guint clock_timer;          /* 0: not yet */
+    guint clock_step;           /* how many CLOCKs its timer was for */
+    guint64 clock_pending;      /* bytes that were not acknowledged when it fired last */
     guint patience;             /* timer: the link is open and HELLO not yet answered */
     guint patience_s;           /* of that timer; 0: the last HELLO was answered */
     GQueue to_guest[LINK_CHANNELS];  /* of GBytes: wait for credit */
