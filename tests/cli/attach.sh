@@ -3,7 +3,8 @@
 . "$(dirname "$0")/../lib.sh"
 rig_up 2
 
-run() { on node1 sojourn run "$@"; }
+# standard error of a test is a file, and what goes to a file is not kept
+run() { on node1 sojourn run "$@" 2>/dev/null; }
 id=$(run --detach -- sh -c 'for i in $(seq 30); do echo "line $i"; echo "error $i" >&2; sleep 0.1; done; exit 5') ||
     fail "it does not start"
 on node1 sojourn attach "$id" >"$work/live" & attached=$!
@@ -24,7 +25,7 @@ kept=$(on node1 sh -c 'cd "${XDG_STATE_HOME:-$HOME/.local/state}/sojourn/output"
 
 note "other jobs, no jobs, and output to a file"
 on node1 sojourn attach nobody >"$work/err" 2>&1 && fail "a job that is not there is attached to"
-id=$(run --detach -- sh -c 'echo to-file; echo kept >&2; sleep 3' 2>/dev/null) || fail "it does not start"
+id=$(run --detach -- sh -c 'echo to-file; echo kept >&2; sleep 3') || fail "it does not start"
 [ "$(on node1 sojourn attach "$id")" = "to-file
 kept" ] || fail "attach shows something else"
 run --name plain -- sleep 5 & plain=$!
