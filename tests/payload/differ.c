@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -46,6 +47,31 @@ static const char *birth_time(void)
     close(fresh("f"));
     MUST(statx(AT_FDCWD, "f", 0, STATX_BTIME, &x) == 0);
     return x.stx_mask & STATX_BTIME ? "yes" : "no";
+}
+
+/* Whether a file can still be opened whose folder was closed just now. */
+static const char *closed_folder(void)
+{
+    int fd;
+
+    MUST(mkdir("closed", 0755) == 0);
+    close(fresh("closed/inside"));
+    MUST(chmod("closed", 0600) == 0);
+    fd = open("closed/inside", O_RDONLY);
+    if (fd < 0)
+        return said(-1);
+    close(fd);
+    return "yes";
+}
+
+static const char *epoll_of_files(void)
+{
+    int poller = epoll_create1(0), fd = fresh("polled");
+    struct epoll_event event = { .events = EPOLLIN };
+    const char *found = said(epoll_ctl(poller, EPOLL_CTL_ADD, fd, &event));
+
+    close(fd), close(poller);
+    return found;
 }
 
 /* Whether a change that home makes is told. The partner changes "page" all the time. */
@@ -173,6 +199,8 @@ static const struct {
 } differences[] = {
     { "birth-time", birth_time },
     { "inotify-of-home", inotify_of_home },
+    { "closed-folder", closed_folder },
+    { "epoll-of-files", epoll_of_files },
     { "file-flags", file_flags },
     { "collapse-range", collapse_range },
     { "direct-unaligned", direct_unaligned },

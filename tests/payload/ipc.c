@@ -407,17 +407,3 @@ CASE(epoll_edges)
         close(ends[0]), close(poller);
     }
 }
-
-/* Regular files cannot be polled with epoll, and are always ready in poll. */
-CASE(epoll_and_files)
-{
-    write_file("file", "x");
-    while (more()) {
-        int poller = epoll_create1(0), fd = open("file", O_RDWR);
-        struct epoll_event event = { .events = EPOLLIN };
-
-        MUST(poller >= 0 && fd >= 0);
-        FAILS(EPERM, epoll_ctl(poller, EPOLL_CTL_ADD, fd, &event));
-        close(fd), close(poller);
-    }
-}
