@@ -197,3 +197,10 @@ Control *control_new(const char *id, ControlAnswer answer_to, ControlCall call, 
     *control = (Control){ g_strdup(id), answer_to, call, user, 0 };
     return control;
 }
+
+void control_free(Control *control)
+{
+    g_return_if_fail(control->asks == 0);
+    g_free(control->id);
+    g_free(control);
+}

@@ -16,5 +16,7 @@ typedef void (*ControlCall)(const char *method, Json *params, guint timeout_ms, 
 
 /* For the job with this id (copied). */
 Control *control_new(const char *id, ControlAnswer answer, ControlCall call, gpointer user);
+/* Only when nothing is asked any more: each call has a done to come. */
+void control_free(Control *control);
 /* An ASK from the guest. FALSE: it asks more at once than its kernel lets it. */
 gboolean control_ask(Control *control, const WireMessage *message);

@@ -311,7 +311,8 @@ void socket_release(Socket *socket, guint32 request, gboolean reset)
     socket->release_request = request;
     socket->all->lingering++;
     socket->in_ended = TRUE;
-    socket->release_until = g_get_monotonic_time() + socket->linger.l_linger * G_USEC_PER_SEC;
+    /* The kernel takes the seconds as unsigned. */
+    socket->release_until = g_get_monotonic_time() + (gint64) (guint32) socket->linger.l_linger * G_USEC_PER_SEC;
     if (socket->linger.l_onoff && socket->linger.l_linger == 0)
         reset = TRUE;
     if (reset)
