@@ -49,7 +49,7 @@ note "during migrations"
 tries=0 moved=0
 for what in sojournd libvirtd both; do
     for victim in home from to; do
-        for delay in $((RANDOM % 200)) $((200 + RANDOM % 200)) $((400 + RANDOM % 200)); do
+        for delay in $((RANDOM % 600)); do
             [ "$(lines_of walker)" -lt $((LINES_MAX - 400)) ] || break 3
             from=$(where)
             case $from in node2) to=node3 ;; *) to=node2 ;; esac

@@ -2,12 +2,12 @@
 # payload.sh - all payloads natively, in a job, in a job that moves each second, and in one whose link breaks: no difference
 #
 # usage: payload.sh [CASE]...
-# PAYLOAD_SECONDS is how long a case lasts (3), PAYLOAD_PARALLEL how many run at once (8), PAYLOAD_WAYS which ways (native
+# PAYLOAD_SECONDS is how long a case lasts (2), PAYLOAD_PARALLEL how many run at once (8), PAYLOAD_WAYS which ways (native
 # job moved cut), PAYLOAD_OPTIONS more options of run (--cpus 2), PAYLOAD_LONG=1 makes large folders. What a way printed is
 # compared with the native output, whole.
 . "$(dirname "$0")/../lib.sh"
 requires python3 setpriv
-seconds=${PAYLOAD_SECONDS:-3} parallel=${PAYLOAD_PARALLEL:-8}
+seconds=${PAYLOAD_SECONDS:-2} parallel=${PAYLOAD_PARALLEL:-8}
 ways=${PAYLOAD_WAYS:-native job moved cut}
 prefix=127.0.${RIG:-1}
 
