@@ -150,6 +150,8 @@ static void take_alone(Front *front, int sig)
 {
     if (!front->exited && front->inherited_blocked & bit(sig))
         front->early |= bit(sig);
+    else if (signals_ignored(sig))
+        return;
     else if (signals_kill(sig))
         die(front, sig, FALSE);
     else if (signals_stop(sig))

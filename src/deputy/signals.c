@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* signals.c - the front's signals: taken in to be passed on, and the ways to stop and to die by one
  *
- * Signals are blocked and read from a signalfd, so dispositions stay as they were inherited: what
- * was ignored is ignored (the program in the guest ignores it too), and to stop or to die by a
- * signal it only has to be unblocked. A signal that the caller of `sojourn run` had blocked is
- * taken in like any other: it is the program's business when it looks at it.
+ * Signals are blocked and read from a signalfd, so dispositions stay as they were inherited, and to
+ * stop or to die by a signal it only has to be unblocked. What the caller of `sojourn run` had
+ * ignored or blocked is taken in like any other (Linux keeps a blocked signal even if it is
+ * ignored): the program in the guest began with the same, and may have changed it since.
  */
 #include "signals.h"
 
@@ -14,7 +14,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-static gboolean is_ignored(int sig)
+gboolean signals_ignored(int sig)
 {
     struct sigaction action;
 
@@ -28,7 +28,7 @@ void signals_inherited(guint64 *ret_ignored, guint64 *ret_blocked)
     *ret_ignored = *ret_blocked = 0;
     sigprocmask(SIG_BLOCK, NULL, &mask);
     for (int sig = 1; sig <= 64; sig++) {
-        if (is_ignored(sig))
+        if (signals_ignored(sig))
             *ret_ignored |= 1ULL << (sig - 1);
         if (sigismember(&mask, sig) == 1)
             *ret_blocked |= 1ULL << (sig - 1);
@@ -44,9 +44,6 @@ int signals_open(void)
     sigfillset(&mask);
     for (gsize i = 0; i < G_N_ELEMENTS(own); i++)
         sigdelset(&mask, own[i]);
-    for (int sig = 1; sig <= 64; sig++)
-        if (is_ignored(sig))
-            sigdelset(&mask, sig);
     sigprocmask(SIG_SETMASK, &mask, NULL);
     return signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
 }
@@ -80,7 +77,7 @@ gboolean signals_stop_self(int sig, gboolean group)
 {
     sigset_t before, pending;
 
-    if (is_ignored(sig))
+    if (signals_ignored(sig))
         sig = SIGSTOP;
     sigprocmask(SIG_BLOCK, NULL, &before);
     kill(group ? 0 : getpid(), sig);

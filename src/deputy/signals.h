@@ -9,7 +9,10 @@
 /* What this process has inherited; bit n - 1 for signal n. Before signals_open. */
 void signals_inherited(guint64 *ret_ignored, guint64 *ret_blocked);
 
-/* Blocks every signal that is not ignored and gives a descriptor to read them from (signalfd); -1
+/* Whether this process ignores sig. */
+gboolean signals_ignored(int sig);
+
+/* Blocks every signal, ignored ones too, and gives a descriptor to read them from (signalfd); -1
  * with errno. */
 int signals_open(void);
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """harness.py - what the deputy's tests share: a controller without libvirt, jobs, a shell on a pseudo-terminal"""
-import os, pty, re, select, signal, socket, subprocess, sys, tempfile, time, unittest
+import faulthandler, os, pty, re, select, signal, socket, subprocess, sys, tempfile, time, unittest
 
 here = os.path.dirname(os.path.abspath(__file__))
 build = os.environ.get("SOJOURN_BUILD", os.path.join(here, "../../build"))
@@ -30,6 +30,11 @@ class Deputies(unittest.TestCase):
         finally:
             cls.controller.kill()
             cls.folder.cleanup()
+
+    def setUp(self):
+        # a test that waits for what never comes says where, and ends
+        faulthandler.dump_traceback_later(4 * PATIENCE, exit=True)
+        self.addCleanup(faulthandler.cancel_dump_traceback_later)
 
     def run_job(self, *command, options=(), **how):
         """Like subprocess.run, both streams as bytes."""

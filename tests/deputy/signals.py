@@ -6,12 +6,12 @@ import harness
 from harness import state, wait_until
 
 TELL = """
-import os, signal, sys
+import os, signal, sys, time
 def tell(sig, info): print(signal.Signals(sig).name, flush=True)
 for sig in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGWINCH):
     signal.signal(sig, tell)
 print("ready", flush=True)
-while True: signal.pause()
+while True: time.sleep(0.05) # a signal just before pause() would not end it
 """
 QUEUED = """
 import signal
@@ -55,6 +55,17 @@ class Signals(harness.Deputies):
         time.sleep(0.3)
         self.assertEqual(job.communicate(b"on\n", harness.PATIENCE)[0], b"on\n")
         self.assertEqual(job.returncode, 0)
+
+    def test_ignored_by_the_caller_only(self):
+        job = subprocess.Popen(["sh", "-c", 'trap "" INT QUIT HUP; exec "$@"', "sh", harness.sojourn, "run", "--", "/usr/bin/python3", "-c",
+                                TELL], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        self.addCleanup(lambda: job.poll() is None and job.kill())
+        self.assertEqual(job.stdout.readline(), b"ready\n")
+        for sig in ("SIGINT", "SIGQUIT", "SIGHUP"):
+            job.send_signal(getattr(signal, sig))
+            if sig != "SIGQUIT":
+                self.assertEqual(job.stdout.readline().decode(), sig + "\n")
+        job.kill()
 
     def test_before_the_program_runs(self):
         job = self.start_job("sleep", "100")
