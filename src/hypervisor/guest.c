@@ -4,6 +4,7 @@
 #include "guest.h"
 
 #include "common/error.h"
+#include "guest-process.h"
 #include "hypervisor-internal.h"
 #include "monitor.h"
 
@@ -23,7 +24,7 @@ typedef struct {
     Virt *virt; /* borrowed while the work is done */
     char *id;
     char *xml; /* a domain or its metadata */
-    int pid;   /* of QEMU, when it is to end */
+    GuestEnd *end;
     gboolean (*act)(Virt *virt, const char *text, GError **error);
 } Operation;
 
@@ -35,6 +36,7 @@ static void operation_free(gpointer data)
         hypervisor_unref(operation->hv);
     g_free(operation->id);
     g_free(operation->xml);
+    guest_end_free(operation->end);
     g_free(operation);
 }
 
@@ -188,43 +190,9 @@ void guest_resume(Hypervisor *hv, const char *id, GAsyncReadyCallback callback, 
     run(hv, operation, NULL, act_thread, callback, user);
 }
 
-/* The pid of a guest's QEMU that is certainly that; 0: there is none. libvirt keeps pids in files
- * of the domain's name. */
-static int guest_pid(Hypervisor *hv, const char *id)
-{
-    g_autofree char *path = g_strdup_printf("%s/lv/libvirt/qemu/run/" GUEST_NAME_PREFIX "%s.pid",
-                                            hypervisor_conf(hv)->run_dir, id);
-    g_autofree char *text = NULL, *words = NULL;
-    gsize length = 0;
-    int pid = g_file_get_contents(path, &text, NULL, NULL) ? atoi(text) : 0;
-
-    if (pid <= 1)
-        return 0;
-    g_autofree char *cmdline = g_strdup_printf("/proc/%d/cmdline", pid);
-    if (!g_file_get_contents(cmdline, &words, &length, NULL))
-        return 0;
-    return memmem(words, length, id, strlen(id)) ? pid : 0;
-}
-
-gboolean guest_kill(Hypervisor *hv, const char *id)
-{
-    int pid = guest_pid(hv, id);
-
-    hypervisor_note_kill(hv, id);
-    return pid && kill(pid, SIGKILL) == 0;
-}
-
-/* libvirt first asks a QEMU to end and looks again 200 ms later; one that is gone already costs
- * nothing. */
-static void wait_until_gone(int pid)
-{
-    for (int i = 0; pid && i < 200 && kill(pid, 0) == 0; i++)
-        g_usleep(500);
-}
-
 static void end_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
 {
-    wait_until_gone(GPOINTER_TO_INT(data));
+    guest_end_wait(data);
     g_task_return_boolean(task, TRUE);
 }
 
@@ -232,8 +200,7 @@ void guest_end(Hypervisor *hv, const char *id, GAsyncReadyCallback callback, gpo
 {
     g_autoptr(GTask) task = g_task_new(NULL, NULL, callback, user);
 
-    g_task_set_task_data(task, GINT_TO_POINTER(guest_pid(hv, id)), NULL);
-    guest_kill(hv, id);
+    g_task_set_task_data(task, guest_end_begin(hv, id), (GDestroyNotify)guest_end_free);
     g_task_run_in_thread(task, end_thread);
 }
 
@@ -241,9 +208,10 @@ static void destroy_thread(GTask *task, gpointer source, gpointer data, GCancell
 {
     Operation *operation = data;
     GError *error = NULL;
+    gboolean done;
 
-    wait_until_gone(operation->pid);
-    gboolean done = virt_destroy(operation->virt, operation->id, &error);
+    guest_end_wait(operation->end);
+    done = virt_destroy(operation->virt, operation->id, &error);
 
     if (g_error_matches(error, SJ_ERROR, SJ_ERROR_NOT_FOUND)) {
         g_clear_error(&error);
@@ -256,8 +224,7 @@ void guest_destroy(Hypervisor *hv, const char *id, GAsyncReadyCallback callback,
 {
     Operation *operation = operation_new(id);
 
-    operation->pid = guest_pid(hv, id);
-    guest_kill(hv, id);
+    operation->end = guest_end_begin(hv, id);
     run(hv, operation, NULL, destroy_thread, callback, user);
 }
 

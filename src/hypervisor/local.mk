@@ -6,6 +6,7 @@ libhypervisor_a_SOURCES = \
 	src/hypervisor/gate-source.c src/hypervisor/gate-source.h \
 	src/hypervisor/gate.c src/hypervisor/gate.h \
 	src/hypervisor/guest-migrate.c \
+	src/hypervisor/guest-process.c src/hypervisor/guest-process.h \
 	src/hypervisor/guest-xml.c src/hypervisor/guest-xml.h \
 	src/hypervisor/guest.c src/hypervisor/guest.h \
 	src/hypervisor/host.c src/hypervisor/host.h \
