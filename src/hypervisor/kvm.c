@@ -112,6 +112,20 @@ void kvm_facts(const Conf *conf, KvmFacts *ret_facts)
     *ret_facts = facts;
 }
 
+gboolean kvm_ruled_out(const Conf *conf)
+{
+    KvmFacts facts;
+    KvmVerdict decided;
+    gboolean ruled_out;
+
+    kvm_facts(conf, &facts);
+    facts.image = TRUE;
+    decided = kvm_decide(&facts);
+    ruled_out = decided.final && !decided.kvm;
+    kvm_verdict_clear(&decided);
+    return ruled_out;
+}
+
 /* The remembered trial: "BOOT-ID DIGEST passed|failed|timeout". */
 
 static char *boot_id(void)

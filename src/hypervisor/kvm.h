@@ -30,6 +30,9 @@ KvmVerdict kvm_decide(const KvmFacts *facts);
 /* Asks /dev/kvm, without the trial. */
 void kvm_facts(const Conf *conf, KvmFacts *ret_facts);
 
+/* Whether it is certain, without a trial, that guests run under TCG here. */
+gboolean kvm_ruled_out(const Conf *conf);
+
 /* Called once on the main context with "kvm" or "tcg" and the sentence. */
 typedef void (*KvmDone)(const char *accel, const char *why, gpointer user);
 

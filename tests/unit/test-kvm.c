@@ -74,6 +74,15 @@ static void test_wanted(void)
     expect(&facts, FALSE, TRUE, "no /dev/kvm");
 }
 
+static void test_ruled_out(void)
+{
+    Conf conf = {.accel = (char *)"tcg"};
+
+    g_assert_true(kvm_ruled_out(&conf));
+    conf.accel = (char *)"kvm";
+    g_assert_true(kvm_ruled_out(&conf) || access("/dev/kvm", R_OK | W_OK) == 0);
+}
+
 /* A QEMU that is a script: says what it is told to, and counts how often it was asked. */
 typedef struct {
     char *dir, *qemu, *image;
@@ -184,6 +193,7 @@ int main(int argc, char **argv)
     g_test_add_func("/kvm/obstacles", test_obstacles);
     g_test_add_func("/kvm/trial", test_trial);
     g_test_add_func("/kvm/wanted", test_wanted);
+    g_test_add_func("/kvm/ruled-out", test_ruled_out);
     g_test_add("/kvm/remembered/passed", World, "sojourn: trial passed", world_set_up,
                test_remembered, world_tear_down);
     g_test_add("/kvm/remembered/failed", World, "Kernel panic", world_set_up, test_remembered,
