@@ -22,6 +22,7 @@ sojournd_SOURCES = \
 	src/controller/main.c \
 	src/controller/migration.c src/controller/migration.h \
 	src/controller/node.c src/controller/node.h \
+	src/controller/ram-stream.c src/controller/ram-stream.h \
 	src/controller/relay.c src/controller/relay.h \
 	src/controller/spare.c src/controller/spare.h \
 	src/controller/standing.c src/controller/standing.h \

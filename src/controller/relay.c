@@ -3,6 +3,7 @@
 #include "relay.h"
 
 #include "codec.h"
+#include "ram-stream.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,6 +21,8 @@ typedef struct {
     char *buffer;
     gsize space;
     Codec *codec;             /* NULL: what comes goes as it is */
+    RamStream *stream;        /* when squeezing: leaves out what the other side need not hear */
+    guint8 *whole;            /* what came, before that */
     char *raw;                /* with a codec: what came ... */
     gsize raw_start, raw_end; /* ... and is not yet turned */
     gboolean more;            /* the codec has more to give without being given more */
@@ -61,6 +64,17 @@ static WayResult way_receive(Way *way, char *into, gsize *ret_size)
     return WAY_GOT;
 }
 
+/* What is to go through the codec. */
+static WayResult way_receive_raw(Way *way)
+{
+    gsize size = 0;
+    WayResult result = way_receive(way, way->stream ? (char *)way->whole : way->raw, &size);
+
+    way->raw_start = 0;
+    way->raw_end = way->stream ? ram_stream_pass(way->stream, way->whole, size, (guint8 *)way->raw) : size;
+    return result;
+}
+
 /* Fills the empty buffer, by way of the codec if there is one. */
 static WayResult way_fill(Way *way)
 {
@@ -72,12 +86,9 @@ static WayResult way_fill(Way *way)
     if (!way->codec)
         return way_receive(way, way->buffer, &way->end);
     if (way->raw_start == way->raw_end && !way->more) {
-        way->raw_start = 0;
-        result = way_receive(way, way->raw, &way->raw_end);
-        if (result != WAY_GOT) {
-            way->raw_end = 0;
+        result = way_receive_raw(way);
+        if (result != WAY_GOT || way->raw_end == 0)
             return result;
-        }
     }
     made = codec_turn(way->codec, way->raw + way->raw_start, way->raw_end - way->raw_start, &taken, way->buffer, way->space);
     if (made < 0)
@@ -194,6 +205,8 @@ static gpointer relay_thread(gpointer user)
     shutdown(ways[0].to, SHUT_RDWR);
     for (int i = 0; i < 2; i++) {
         codec_free(ways[i].codec);
+        ram_stream_free(ways[i].stream);
+        g_free(ways[i].whole);
         g_free(ways[i].buffer);
         g_free(ways[i].raw);
     }
@@ -207,8 +220,12 @@ static Way way_new(int from, int to, RelayCoding coding)
 
     if (coding != RELAY_PLAIN) {
         way.codec = codec_new(coding == RELAY_SQUEEZE ? CODEC_SQUEEZE : CODEC_EXPAND);
-        way.raw = g_malloc(BUFFER_BYTES);
-        way.space = codec_bound(BUFFER_BYTES);
+        way.raw = g_malloc(BUFFER_BYTES + RAM_STREAM_EXTRA);
+        way.space = codec_bound(BUFFER_BYTES + RAM_STREAM_EXTRA);
+    }
+    if (coding == RELAY_SQUEEZE) {
+        way.stream = ram_stream_new();
+        way.whole = g_malloc(BUFFER_BYTES);
     }
     way.buffer = g_malloc(way.space);
     return way;

@@ -34,6 +34,11 @@ fuzz_gate_SOURCES = tests/fuzz/fuzz-gate.c src/hypervisor/gate.c src/hypervisor/
 fuzz_gate_LDFLAGS = $(FUZZ_LINK)
 fuzz_gate_LDADD = $(GLIB_LIBS)
 
+FUZZ_TARGETS += fuzz-ram-stream
+fuzz_ram_stream_SOURCES = tests/fuzz/fuzz-ram-stream.c src/controller/ram-stream.c src/controller/ram-stream.h $(FUZZ_DRIVER)
+fuzz_ram_stream_LDFLAGS = $(FUZZ_LINK)
+fuzz_ram_stream_LDADD = $(GLIB_LIBS)
+
 FUZZ_TARGETS += fuzz-token
 fuzz_token_SOURCES = tests/fuzz/fuzz-token.c src/cluster/token.c src/cluster/token.h $(FUZZ_DRIVER)
 fuzz_token_LDFLAGS = $(FUZZ_LINK)

@@ -63,6 +63,31 @@ CASE(pages_at_random)
         MUST(memory[page * (PAGE / 8)] == stamps[page]);
 }
 
+/* Pages of zeros are not sent as others are. */
+CASE(pages_of_zeros)
+{
+    size_t pages = 16 * MIB / PAGE;
+    char *memory = map(pages * PAGE, MAP_PRIVATE);
+    uint64_t *seeds = calloc(pages, sizeof *seeds);
+    static const char zeros[PAGE];
+
+    while (more())
+        for (int i = 0; i < 200; i++) {
+            size_t page = next_number() % pages;
+            char *at = memory + page * PAGE;
+
+            MUST(seeds[page] ? is_filled(at, PAGE, seeds[page]) : memcmp(at, zeros, PAGE) == 0);
+            seeds[page] = next_number() % 2 ? next_number() | 1 : 0;
+            if (seeds[page])
+                fill(at, PAGE, seeds[page]);
+            else
+                memset(at, 0, PAGE);
+        }
+    for (size_t page = 0; page < pages; page++)
+        MUST(seeds[page] ? is_filled(memory + page * PAGE, PAGE, seeds[page])
+                         : memcmp(memory + page * PAGE, zeros, PAGE) == 0);
+}
+
 CASE(address_space)
 {
 #ifdef __x86_64__

@@ -94,7 +94,7 @@ for way in $ways; do
     esac
 done
 for way in $ways; do
-    tail -n 1 "$work/$way.out" | grep -q '^verdict: \([0-9]*\) of \1 ok$' || bad=${bad-}" $way"
+    tail -n 1 "$work/$way.out" | grep -q '^verdict: \([1-9][0-9]*\) of \1 ok$' || bad=${bad-}" $way"
     if [ -e "$work/native.out" ]; then
         cmp -s "$work/native.out" "$work/$way.out" ||
             { bad=${bad-}" $way"; diff "$work/native.out" "$work/$way.out" | head -n 60; }

@@ -26,6 +26,10 @@ UNIT_TESTS += test-verdict
 test_verdict_SOURCES = tests/unit/test-verdict.c src/controller/verdict.c src/controller/verdict.h
 test_verdict_LDADD = $(GLIB_LIBS)
 
+UNIT_TESTS += test-ram-stream
+test_ram_stream_SOURCES = tests/unit/test-ram-stream.c src/controller/ram-stream.c src/controller/ram-stream.h
+test_ram_stream_LDADD = $(GLIB_LIBS)
+
 UNIT_TESTS += test-balance
 test_balance_SOURCES = tests/unit/test-balance.c
 test_balance_LDADD = $(BALANCE_LIBS)
