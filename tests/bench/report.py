@@ -31,6 +31,8 @@ NOTES = '''
   machine itself does to the ticker.
 - *bytes moved*: what went over the wire for the guest's memory and state. The touched memory holds random bytes.
 - Files: *cold* is the first time in a guest that has just begun, *warm* the second; home has the files in its memory.
+- *An idle job*: `sleep` in a job, one of many at once (`--jobs`); its share of memory that several processes have in common is
+  counted (Pss). *Wake-ups*: how often a thread of its QEMU or deputy went to sleep.
 '''
 
 
