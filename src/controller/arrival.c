@@ -135,16 +135,17 @@ void arrival_cancel(Node *node, const char *home, Json *params, RpcCall *call)
     rpc_reply(call, NULL);
 }
 
+gboolean arrival_full(const Node *node)
+{
+    return g_hash_table_size(node->arrivals) >= node->conf->migrations;
+}
+
 /* COMMIT */
 
-/* For a callback that may come when the arrival is over (g_free both). */
-static gpointer *ticket_new(Arrival *a)
+/* For a callback that may come when the arrival is over. */
+static NodeTicket *ticket_new(Arrival *a)
 {
-    gpointer *ticket = g_new(gpointer, 2);
-
-    ticket[0] = a->node;
-    ticket[1] = g_strdup(a->id);
-    return ticket;
+    return node_ticket_new(a->node, a->id);
 }
 
 static void arrival_commit(Arrival *a);
@@ -175,13 +176,12 @@ static void arrived(Arrival *a, gboolean runs)
 
 static void resumed(GObject *source, GAsyncResult *result, gpointer user)
 {
-    g_autofree char *id = ((gpointer *)user)[1];
-    Arrival *a = arrival_find(((gpointer *)user)[0], id);
+    g_autoptr(NodeTicket) ticket = user;
+    Arrival *a = arrival_find(ticket->node, ticket->id);
     g_autoptr(GError) error = NULL;
 
-    g_free(user);
     if (!guest_finish(result, &error))
-        log_error("migration %.8s: the guest could not be resumed: %s", id, error->message);
+        log_error("migration %.8s: the guest could not be resumed: %s", ticket->id, error->message);
     if (a)
         arrived(a, !error);
 }
@@ -214,10 +214,9 @@ static void continued(gboolean ok, gpointer user)
 
 static void refused(GObject *source, GAsyncResult *result, gpointer user)
 {
-    g_autofree char *id = ((gpointer *)user)[1];
-    Arrival *a = arrival_find(((gpointer *)user)[0], id);
+    g_autoptr(NodeTicket) ticket = user;
+    Arrival *a = arrival_find(ticket->node, ticket->id);
 
-    g_free(user);
     if (a && a->gate)
         gate_refuse(a->gate, "The job's deputy did not take the commit");
 }
@@ -246,10 +245,9 @@ static void commit_silent(Arrival *a)
 
 static void commit_answered(const char *home, Json *result, const GError *error, gpointer user)
 {
-    g_autofree char *id = ((gpointer *)user)[1];
-    Arrival *a = arrival_find(((gpointer *)user)[0], id);
+    g_autoptr(NodeTicket) ticket = user;
+    Arrival *a = arrival_find(ticket->node, ticket->id);
 
-    g_free(user);
     if (!a)
         return;
     switch (verdict_destination(commit_meaning(result, error))) {

@@ -2,6 +2,7 @@
 /* balancer.c - the node's part in balancing (see balancer.h) */
 #include "balancer.h"
 
+#include "arrival.h"
 #include "balance/vector.h"
 #include "check.h"
 #include "common/error.h"
@@ -302,7 +303,7 @@ const char *balancer_place(Node *node, Json *description)
     BalanceRules rules = rules_of(node);
     BalanceNode self = load_self(node), nodes[VECTOR_WINDOW];
     const char *names[VECTOR_WINDOW];
-    BalanceJob job = {.demand = json_get_int(description, "cpus", 1), .bytes = 64 << 20};
+    BalanceJob job = {.demand = json_get_int(description, "cpus", 1), .bytes = LOAD_FRESH_BYTES};
     Question question = {node->balancer, &description, names};
     guint n_nodes = known(node->balancer, nodes, names);
     int found = balance_place(&rules, &self, &job, nodes, n_nodes, may, &question, &node->balancer->seed);
@@ -321,7 +322,7 @@ char *balancer_best(Node *node, Job *job)
     g_autofree BalanceNode *nodes = g_new(BalanceNode, n_rows + 1);
     g_autofree const char **names = g_new(const char *, n_rows + 1);
     Question question = {node->balancer, &job->description, names};
-    BalanceJob wanted = {.demand = 1, .bytes = 64 << 20};
+    BalanceJob wanted = {.demand = 1, .bytes = LOAD_FRESH_BYTES};
     BalanceNode self;
     Hosted *hosted = hosted_find(node, job->id);
     Json *guests = json_get(here, "guests");
@@ -331,7 +332,7 @@ char *balancer_best(Node *node, Job *job)
         if (!g_str_equal(json_get_string(json_at(guests, i), "id", ""), job->id))
             continue;
         wanted.demand = json_get_double(json_at(guests, i), "demand", 1);
-        wanted.bytes = json_get_int(json_at(guests, i), "rss_bytes", 64 << 20);
+        wanted.bytes = json_get_int(json_at(guests, i), "rss_bytes", LOAD_FRESH_BYTES);
     }
     if (hosted)
         wanted = load_job(hosted);
@@ -374,10 +375,10 @@ void balancer_check(Node *node, Json *balance, Json *reasons)
 
     if (!g_str_equal(why, "memory") && !g_str_equal(why, "speed"))
         return;
-    if (g_hash_table_size(node->arrivals) >= node->conf->migrations)
+    if (arrival_full(node))
         check_reason(reasons, "full", "try again in a moment", "%s takes no more than %u jobs at a time", node_name(node),
                      node->conf->migrations);
-    else if (!balance_consents(&rules, &self, json_get_double(balance, "demand", 1), json_get_int(balance, "bytes", 64 << 20),
+    else if (!balance_consents(&rules, &self, json_get_double(balance, "demand", 1), json_get_int(balance, "bytes", LOAD_FRESH_BYTES),
                                json_get_double(balance, "slowness", 0), reason))
         check_reason(reasons, "load", "nothing needs to be done", "%s has so much to do itself that the job would gain nothing",
                      node_name(node));

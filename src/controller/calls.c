@@ -50,9 +50,8 @@ static void node_info(Node *node, const char *from, Json *params, RpcCall *call)
 static void migration_check(Node *node, const char *from, Json *params, RpcCall *call)
 {
     Json *reasons = check_arrival(node, json_get(params, "description"), json_get(params, "balance"));
-    gboolean full = g_hash_table_size(node->arrivals) >= node->conf->migrations;
 
-    rpc_reply(call, json_set_bool(json_set(json_object(), "reasons", reasons), "full", full));
+    rpc_reply(call, json_set_bool(json_set(json_object(), "reasons", reasons), "full", arrival_full(node)));
 }
 
 static void call_commit(Node *node, const char *from, Json *params, RpcCall *call)

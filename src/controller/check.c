@@ -4,6 +4,7 @@
 
 #include "balancer.h"
 #include "hosted.h"
+#include "load.h"
 
 #include <string.h>
 
@@ -143,7 +144,7 @@ Json *check_arrival(Node *node, Json *description, Json *balance)
 {
     Json *reasons = json_array();
     g_autoptr(Json) row = node_row(node);
-    guint64 need = MAX(json_get_int(balance, "bytes", 64 << 20), 0), have = node_memory_free(node);
+    guint64 need = MAX(json_get_int(balance, "bytes", LOAD_FRESH_BYTES), 0), have = node_memory_free(node);
     const char *id = json_get_string(description, "id", "");
     Hosted *hosted = hosted_find(node, id);
 

@@ -86,14 +86,6 @@ static void job_why(Node *node, Job *job, Json *params, RpcCall *call)
     migration_why(node, job, to, call);
 }
 
-static void migrate_done(Json *stats, const GError *error, gpointer user)
-{
-    if (error)
-        rpc_fail(user, error);
-    else
-        rpc_reply(user, json_copy(stats));
-}
-
 static void job_migrate(Node *node, Job *job, Json *params, RpcCall *call)
 {
     const char *word = json_get_string(params, "node", "");
@@ -107,7 +99,7 @@ static void job_migrate(Node *node, Job *job, Json *params, RpcCall *call)
         rpc_reply(call, json_set_bool(stats, "there", TRUE));
         return;
     }
-    migration_start(node, job, to, NULL, migrate_done, call);
+    migration_start(node, job, to, NULL, migration_answer, call);
 }
 
 static void kill_answered(Rpc *rpc, Json *result, int fd, const GError *error, gpointer user)

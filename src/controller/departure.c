@@ -87,14 +87,10 @@ static void departure_free(Departure *d)
     g_free(d);
 }
 
-/* For a callback that may come when the departure is over (g_free both). */
-static gpointer *ticket_new(Departure *d)
+/* For a callback that may come when the departure is over. */
+static NodeTicket *ticket_new(Departure *d)
 {
-    gpointer *ticket = g_new(gpointer, 2);
-
-    ticket[0] = d->node;
-    ticket[1] = g_strdup(d->id);
-    return ticket;
+    return node_ticket_new(d->node, d->id);
 }
 
 /* Doubt about the last step */
@@ -103,11 +99,9 @@ static void settle_ask(Departure *d);
 
 static gboolean settle_again(gpointer user)
 {
-    Node *node = ((gpointer *)user)[0];
-    g_autofree char *id = ((gpointer *)user)[1];
-    Departure *d = g_hash_table_lookup(node->departures, id);
+    g_autoptr(NodeTicket) ticket = user;
+    Departure *d = g_hash_table_lookup(ticket->node->departures, ticket->id);
 
-    g_free(user);
     if (d)
         settle_ask(d);
     return G_SOURCE_REMOVE;
@@ -131,19 +125,16 @@ static gboolean departure_forsaken(const Departure *d)
 
 static void settle_answered(const char *home, Json *result, const GError *error, gpointer user)
 {
-    gpointer *ticket = user;
-    Node *node = ticket[0];
-    g_autofree char *id = ticket[1];
-    Departure *d = g_hash_table_lookup(node->departures, id);
+    g_autoptr(NodeTicket) ticket = user;
+    Departure *d = g_hash_table_lookup(ticket->node->departures, ticket->id);
     VerdictTruth truth = {.home = error ? VERDICT_HOME_SILENT
                                   : json_get_bool(result, "known", FALSE) ? VERDICT_HOME_KNOWS : VERDICT_HOME_NO_JOB,
                           .node = json_get_string(result, "node", ""),
                           .epoch = json_get_int(result, "epoch", 0),
                           .expected_epoch = json_get_int(result, "expected_epoch", 0)};
-    VerdictHere here = {node_name(node), GUEST_PAUSED, TRUE, FALSE, d ? d->epoch : 0};
+    VerdictHere here = {node_name(ticket->node), GUEST_PAUSED, TRUE, FALSE, d ? d->epoch : 0};
     Verdict verdict;
 
-    g_free(ticket);
     if (!d || !d->gate)
         return;
     verdict = verdict_source(&here, &truth);
@@ -225,11 +216,9 @@ static gboolean gate_prepared(GateSource *gate, gpointer user)
 
 static void old_guest_gone(GObject *source, GAsyncResult *result, gpointer user)
 {
-    Node *node = ((gpointer *)user)[0];
-    g_autofree char *id = ((gpointer *)user)[1];
-    Departure *d = g_hash_table_lookup(node->departures, id);
+    g_autoptr(NodeTicket) ticket = user;
+    Departure *d = g_hash_table_lookup(ticket->node->departures, ticket->id);
 
-    g_free(user);
     guest_finish(result, NULL);
     fault("source.gone");
     if (d && d->gate)

@@ -111,7 +111,7 @@ static guint gather(Evacuation *e)
         Job *job = value;
 
         if (!g_str_equal(job->node, node_name(node)) && !find(e, job->id))
-            add(e, job->id, job->name, 64 << 20);
+            add(e, job->id, job->name, LOAD_FRESH_BYTES);
     }
     return e->leavers->len - before;
 }
@@ -229,7 +229,7 @@ static Json *order_of(guint64 bytes, double demand)
 static void bring(Evacuation *e, Leaver *leaver, Ticket *ticket)
 {
     Job *job = job_find(e->node, leaver->id);
-    g_autoptr(Json) balance = order_of(64 << 20, 1);
+    g_autoptr(Json) balance = order_of(LOAD_FRESH_BYTES, 1);
 
     migration_start(e->node, job, "home", balance, brought, ticket);
 }

@@ -7,7 +7,6 @@
 #define FOLLOW 0.4
 #define FOLLOW_FAST 0.8
 #define FOLLOW_SLOW 0.1
-#define FRESH_BYTES (64 << 20) /* what an idle guest comes to */
 
 /* How much the last second counts: by --decay. "none": all seconds count alike. */
 static double follow(Hosted *hosted)
@@ -55,7 +54,7 @@ void load_sample(Node *node)
 
 guint64 load_bytes(const Hosted *hosted)
 {
-    return hosted->rss_bytes ? hosted->rss_bytes : hosted->expected_bytes ? hosted->expected_bytes : FRESH_BYTES;
+    return hosted->rss_bytes ? hosted->rss_bytes : hosted->expected_bytes ? hosted->expected_bytes : LOAD_FRESH_BYTES;
 }
 
 BalanceNode load_self(Node *node)

@@ -11,6 +11,9 @@
 #include "balance/balance.h"
 #include "hosted.h"
 
+/* What a guest of which nothing is known is taken to have. */
+#define LOAD_FRESH_BYTES (64 << 20)
+
 /* Measures every guest here; to be called each second. */
 void load_sample(Node *node);
 

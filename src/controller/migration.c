@@ -354,7 +354,7 @@ void migration_start(Node *node, Job *job, const char *to, Json *balance, Migrat
         g_queue_push_tail(&node->waiting, m);
 }
 
-static void ordered_done(Json *stats, const GError *error, gpointer user)
+void migration_answer(Json *stats, const GError *error, gpointer user)
 {
     if (error)
         rpc_fail(user, error);
@@ -372,7 +372,7 @@ void migration_ordered(Node *node, const char *from, Json *params, RpcCall *call
         rpc_fail_new(call, SJ_ERROR_NOT_FOUND, "%s does not host a job %s of %s", from, id, node_name(node));
         return;
     }
-    migration_start(node, job, json_get_string(params, "to", ""), json_get(params, "balance"), ordered_done, call);
+    migration_start(node, job, json_get_string(params, "to", ""), json_get(params, "balance"), migration_answer, call);
 }
 
 /* Why */

@@ -19,6 +19,9 @@ typedef void (*MigrationDone)(Json *stats, const GError *error, gpointer user);
  * balancer are refused. */
 void migration_start(Node *node, Job *job, const char *to, Json *balance, MigrationDone done, gpointer user);
 
+/* A MigrationDone that answers the call that user is (an RpcCall). */
+void migration_answer(Json *stats, const GError *error, gpointer user);
+
 /* job.move from the node that hosts it: {job,epoch,to,balance?}; answers call with the stats. */
 void migration_ordered(Node *node, const char *from, Json *params, RpcCall *call);
 

@@ -43,6 +43,20 @@ Node *node_new(Conf *conf)
     return node;
 }
 
+NodeTicket *node_ticket_new(Node *node, const char *id)
+{
+    NodeTicket *ticket = g_new(NodeTicket, 1);
+
+    *ticket = (NodeTicket){node, g_strdup(id)};
+    return ticket;
+}
+
+void node_ticket_free(NodeTicket *ticket)
+{
+    g_free(ticket->id);
+    g_free(ticket);
+}
+
 const char *node_name(const Node *node)
 {
     return node->cluster ? cluster_self(node->cluster) : node->conf->name;

@@ -54,6 +54,17 @@ typedef struct {
 /* Makes the node from its settings (taken over); nothing runs yet. */
 Node *node_new(Conf *conf);
 
+/* For a callback that may come when what it is about is gone: the node, and that thing's id to look it up by. */
+typedef struct {
+    Node *node;
+    char *id;
+} NodeTicket;
+
+/* To be freed by the callback. */
+NodeTicket *node_ticket_new(Node *node, const char *id);
+void node_ticket_free(NodeTicket *ticket);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(NodeTicket, node_ticket_free)
+
 /* This node's name (owned by the node). */
 const char *node_name(const Node *node);
 
