@@ -4,6 +4,7 @@
 
 #include "client.h"
 #include "cmd.h"
+#include "common/address.h"
 #include "common/log.h"
 
 #include <locale.h>
@@ -55,13 +56,7 @@ int compat_usage(const char *name)
 
 guint compat_id(Json *row)
 {
-    guint byte[4];
-    char end;
-
-    if (sscanf(json_get_string(row, "address", ""), "%3u.%3u.%3u.%3u%c", &byte[0], &byte[1], &byte[2], &byte[3], &end) != 4 ||
-        byte[2] > 255 || byte[3] > 255)
-        return 0;
-    return byte[2] << 8 | byte[3];
+    return address_number(json_get_string(row, "address", ""));
 }
 
 Json *compat_nodes(int *ret_status)

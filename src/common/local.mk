@@ -12,6 +12,7 @@ WIRE_SOURCES = \
 	$(NULL)
 libcommon_a_SOURCES = \
 	$(WIRE_SOURCES) \
+	src/common/address.c src/common/address.h \
 	src/common/conf.c src/common/conf.h \
 	src/common/error.c src/common/error.h \
 	src/common/fault.c src/common/fault.h \

@@ -2,6 +2,7 @@
 /* node.c - what this node is and has */
 #include "node.h"
 
+#include "common/address.h"
 #include "hosted.h"
 #include "jobs.h"
 #include "spare.h"
@@ -153,15 +154,6 @@ static gint compare_names(gconstpointer a, gconstpointer b)
     return strcmp(first, second);
 }
 
-/* openMosix's number of a node, from the last two bytes of its address (as showmap says it); 0: it has none. */
-static guint64 node_id(Json *row)
-{
-    g_autoptr(GInetAddress) address = g_inet_address_new_from_string(json_get_string(row, "address", ""));
-    const guint8 *bytes = address ? g_inet_address_to_bytes(address) : NULL;
-
-    return bytes && g_inet_address_get_native_size(address) == 4 ? (guint64)bytes[2] << 8 | bytes[3] : 0;
-}
-
 char *node_meant(Node *node, const char *word)
 {
     g_autoptr(Json) rows = node_rows(node);
@@ -178,7 +170,7 @@ char *node_meant(Node *node, const char *word)
         if (g_str_equal(name, word))
             return g_strdup(word);
         if (g_str_equal(json_get_string(json_at(rows, i), "address", ""), word) ||
-            (number && node_id(json_at(rows, i)) == number))
+            (number && address_number(json_get_string(json_at(rows, i), "address", "")) == number))
             found = name;
     }
     g_ptr_array_sort(names, compare_names);

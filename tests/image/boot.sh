@@ -18,11 +18,9 @@ try() {
     take_results "$6"
 }
 
-archs=${SOJOURN_TEST_ARCH:-x86_64 i686}
 for arch in $archs; do
     requires_kernel "$arch"
 done
-
 for arch in $archs; do
     requires_kernel "$arch"
     cpu=Nehalem

@@ -9,6 +9,7 @@ top=$(cd "$here/../.." && pwd)
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/sojourn-image.XXXXXX")
 trap 'rm -rf "$tmp"' EXIT
 trap 'exit 1' INT TERM HUP
+archs=${SOJOURN_TEST_ARCH:-x86_64 i686}
 count=0
 failed=0
 
@@ -90,4 +91,19 @@ take_results() {
     done <"$tmp/results"
     grep -q '^1\.\.[1-9]' "$tmp/results"
     ok $? "$1: came to its end"
+}
+
+# on_each_kernel SOURCES CMDLINE [QEMU-OPTION]...: a test program of these sources as the init of each kernel.
+on_each_kernel() {
+    sources=$1; shift
+    for arch in $archs; do
+        requires_kernel "$arch"
+    done
+    for arch in $archs; do
+        requires_kernel "$arch"
+        compile "$arch" "$sources" "$tmp/init"
+        make_initramfs "$tmp/init"
+        boot microvm max "$@"
+        take_results "$arch"
+    done
 }

@@ -5,16 +5,5 @@
 # shellcheck source=tests/image/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-archs=${SOJOURN_TEST_ARCH:-x86_64 i686}
-for arch in $archs; do
-    requires_kernel "$arch"
-done
-
-for arch in $archs; do
-    requires_kernel "$arch"
-    compile "$arch" "$here/submounts.c" "$tmp/init"
-    make_initramfs "$tmp/init"
-    boot microvm max "acpi=off loglevel=4"
-    take_results "$arch"
-done
+on_each_kernel "$here/submounts.c" "acpi=off loglevel=4"
 finish
