@@ -2,9 +2,9 @@
 # payload.sh - all payloads natively, in a job, in a job that moves each second, and in one whose link breaks: no difference
 #
 # usage: payload.sh [CASE]...
-# PAYLOAD_SECONDS is how long a case lasts (2), PAYLOAD_PARALLEL how many run at once (8), PAYLOAD_WAYS which ways (native
-# job moved cut), PAYLOAD_OPTIONS more options of run (--cpus 2), PAYLOAD_LONG=1 makes large folders. What a way printed is
-# compared with the native output, whole.
+# PAYLOAD_SECONDS is how long a case lasts (2), PAYLOAD_LIMIT when one is said to hang, PAYLOAD_PARALLEL how many run at once
+# (8), PAYLOAD_WAYS which ways (native job moved cut), PAYLOAD_OPTIONS more options of run (--cpus 2), PAYLOAD_LONG=1 makes
+# large folders. What a way printed is compared with the native output, whole.
 . "$(dirname "$0")/../lib.sh"
 requires python3 setpriv
 seconds=${PAYLOAD_SECONDS:-2} parallel=${PAYLOAD_PARALLEL:-8}
@@ -22,7 +22,8 @@ rig_up 3 --address $prefix.101,$prefix.102,$prefix.103
 cp "$build/payload" "$work/" && cp -r "$top/tests/payload/cases" "$work/" && chmod -R a+rX "$work/payload" "$work/cases"
 
 # A folder that cannot be changed, though its modes say it could.
-variables=(PAYLOAD_SECONDS="$seconds" PAYLOAD_SCRIPTS="$work/cases" PYTHONDONTWRITEBYTECODE=1)
+variables=(PAYLOAD_SECONDS="$seconds" PAYLOAD_LIMIT="${PAYLOAD_LIMIT:-$((seconds * 20 + 120))}" PAYLOAD_SCRIPTS="$work/cases"
+    PYTHONDONTWRITEBYTECODE=1)
 [ -z "${PAYLOAD_LONG-}" ] || variables+=(PAYLOAD_LONG=1)
 [ -z "${PAYLOAD_VERBOSE-}" ] || variables+=(PAYLOAD_VERBOSE=1)
 if [ "$(id -u)" = 0 ]; then
