@@ -5,7 +5,7 @@ import os
 import subprocess
 import time
 
-from common import AFTER_S, BUILD, TOP, CannotMeasure, Ticks, now_ms, output_of, start, stop, wait_until
+from common import AFTER_S, BUILD, TOP, CannotMeasure, Ticks, now_ms, output_of, start, stop, time_of, wait_until
 
 
 class Rig:
@@ -46,12 +46,7 @@ class Rig:
 def run_true(rig, environment, *options):
     """Milliseconds of `sojourn run true` on node1, from its execve to its exit status."""
     user = int(output_of(rig.on('node1', 'id', '-u'))) if os.geteuid() == 0 else None
-    begun = now_ms()
-    status = subprocess.run([os.path.join(BUILD, 'sojourn'), 'run', *options, 'true'], env=environment, user=user,
-                            stdin=subprocess.DEVNULL, timeout=120)
-    if status.returncode:
-        raise CannotMeasure(f'sojourn run true ended with {status.returncode}')
-    return now_ms() - begun
+    return time_of('sojourn run true', [os.path.join(BUILD, 'sojourn'), 'run', *options, 'true'], env=environment, user=user)
 
 
 class Job:
