@@ -29,6 +29,8 @@ void network_up(void)
         close(fd);
 }
 
+#define REHEARSED "rehearsal"
+
 /* A request of the kernel's network, as it is put together. */
 typedef struct {
     struct nlmsghdr header;
@@ -72,17 +74,6 @@ static int request_send(int fd, Request *request)
     return answer.error.error;
 }
 
-/* The one that the kernel made by itself. */
-static void device_remove_first(int fd)
-{
-    Request request;
-    struct ifinfomsg *device = request_begin(&request, RTM_DELLINK, sizeof *device);
-
-    request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
-    request_put(&request, IFLA_IFNAME, "dummy0", sizeof "dummy0");
-    request_send(fd, &request);
-}
-
 /* With the number that it has at home: programs give it to home's sockets. */
 static int device_make(int fd, const char *name, int number)
 {
@@ -118,12 +109,20 @@ static int device_address(int fd, const char *name, const char *text, unsigned b
     return request_send(fd, &request);
 }
 
+static int device_remove(int fd, const char *name)
+{
+    Request request;
+    struct ifinfomsg *device = request_begin(&request, RTM_DELLINK, sizeof *device);
+
+    request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+    request_put(&request, IFLA_IFNAME, name, strlen(name) + 1);
+    return request_send(fd, &request);
+}
+
 void network_mirror(const WireStrings *addresses)
 {
     int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
 
-    if (fd >= 0 && addresses->count)
-        device_remove_first(fd);
     for (uint32_t i = 0; fd >= 0 && i < addresses->count; i++) {
         char name[IFNAMSIZ], text[INET6_ADDRSTRLEN];
         unsigned bits;
@@ -141,4 +140,18 @@ void network_mirror(const WireStrings *addresses)
     }
     if (fd >= 0)
         close(fd);
+}
+
+void network_rehearse(void)
+{
+    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+
+    if (fd < 0)
+        return;
+    if (device_make(fd, REHEARSED, 0) == 0) {
+        device_address(fd, REHEARSED, "192.0.2.1", 24);
+        device_address(fd, REHEARSED, "2001:db8::1", 64);
+        device_remove(fd, REHEARSED);
+    }
+    close(fd);
 }
