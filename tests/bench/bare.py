@@ -114,6 +114,9 @@ class Guest:
         self.ticks.add(self.qemu.channel.fileno())
         self.ticks.wait_for(500)
 
+    def qemus(self):
+        return [self.qemu.process.pid]
+
     def migrate(self):
         """From the start of the other QEMU to the word that the guest runs in it."""
         begun = now_ms()

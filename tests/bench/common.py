@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """common.py - what the parts of the bench share: arrivals of a ticker, processes that are never left behind, rows"""
 import atexit
+import contextlib
 import os
 import selectors
 import signal
@@ -103,6 +104,33 @@ def stop_all():
 
 atexit.register(stop_all)
 signal.signal(signal.SIGTERM, lambda number, frame: exit(1))
+
+
+def qemus_of(text):
+    """Pids of the QEMUs that have a text in their arguments."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir('/proc')):
+        try:
+            with open(f'/proc/{pid}/cmdline', 'rb') as file:
+                words = file.read().decode(errors='replace')
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if os.path.basename(words.split('\0')[0]).startswith('qemu-system') and text in words:
+            found.append(int(pid))
+    return found
+
+
+@contextlib.contextmanager
+def standing_still(guests):
+    """Processes that would only take the processor from what is measured."""
+    pids = [pid for guest in guests for pid in guest.qemus()]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
 
 
 def output_of(command, **options):

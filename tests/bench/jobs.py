@@ -5,7 +5,7 @@ import os
 import subprocess
 import time
 
-from common import AFTER_S, BUILD, TOP, CannotMeasure, Ticks, now_ms, output_of, start, stop, time_of, wait_until
+from common import AFTER_S, BUILD, TOP, CannotMeasure, Ticks, now_ms, output_of, qemus_of, start, stop, time_of, wait_until
 
 
 class Rig:
@@ -57,6 +57,9 @@ class Job:
         self.ticks = Ticks()
         self.ticks.add(self.process.stdout.fileno())
         self.ticks.wait_for(500)
+
+    def qemus(self):
+        return qemus_of(self.rig.ask('show', self.name)['id'])
 
     def quiet_gap(self, seconds=1.0):
         """The longest gap while nothing happens: what the machine itself does to a ticker."""

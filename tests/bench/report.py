@@ -28,7 +28,8 @@ NOTES = '''
   QEMU's own monitors without libvirt, from the start of the second QEMU to its RESUME.
 - *STOP to RESUME*: the time for which the guest stood still, by the source's clock. *Seen from home*: the longest gap between
   arrivals of what a job prints every millisecond; *no migration*: the same gap while nothing happens, which is what the
-  machine itself does to the ticker.
+  machine itself does to the ticker. *libvirt's call* is here what libvirt reckons: until the memory has gone over, without its
+  last calls and the resume. The guests that are not measured stand still meanwhile.
 - *bytes moved*: what went over the wire for the guest's memory and state. The touched memory holds random bytes.
 - Files: *cold* is the first time in a guest that has just begun, *warm* the second; home has the files in its memory.
 - *An idle job*: `sleep` in a job, one of many at once (`--jobs`); its share of memory that several processes have in common is

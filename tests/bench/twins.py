@@ -9,7 +9,7 @@ import signal
 import subprocess
 import uuid
 
-from common import BUILD, CannotMeasure, Ticks, connect, output_of, start, wait_until
+from common import BUILD, CannotMeasure, Ticks, connect, output_of, qemus_of, start, wait_until
 
 LINE = re.compile(r'migrated total_ms=(\d+) downtime_ms=(-?\d+) bytes=(\d+) state=ended')
 
@@ -63,6 +63,9 @@ class Guest:
         channel = connect(os.path.join(self.nodes[0].run, f'ch/{self.id[:8]}.{self.epoch}'))
         self.channels.append(channel)
         self.ticks.add(channel.fileno())
+
+    def qemus(self):
+        return qemus_of(self.id)
 
     def migrate(self):
         """The call, warm connection, destination left paused; then resumed for the next one."""
