@@ -571,7 +571,6 @@ static void hosted_adopt(Node *node, const GuestInfo *info)
 static void hosted_update(Node *node, const GuestInfo *info)
 {
     Hosted *hosted = hosted_find(node, info->id);
-    GuestUsage usage;
 
     if (spare_is(node, info->id))
         return;
@@ -581,11 +580,6 @@ static void hosted_update(Node *node, const GuestInfo *info)
     }
     hosted->missed = 0;
     hosted->state = info->state;
-    hosted->cpu_ns = info->cpu_ns;
-    if (guest_usage(node->hv, info->id, &usage)) {
-        hosted->cpu_ns = usage.cpu_ns;
-        hosted->rss_bytes = usage.rss_bytes;
-    }
     hosted_orphaned(hosted);
     if (hosted->silent_since_us || !cluster_is_alive(node->cluster, hosted->home) ||
         (info->state == GUEST_PAUSED && !hosted->busy && !hosted->held && !hosted->starting))

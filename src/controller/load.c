@@ -26,11 +26,13 @@ static void sample(Node *node, Hosted *hosted)
     GuestUsage usage;
     guint64 wanted;
 
-    if (hosted->coming || !guest_usage(node->hv, hosted->id, &usage))
+    if (!guest_usage(node->hv, hosted->id, &usage))
         return;
     wanted = usage.vcpu_run_ns + usage.vcpu_wait_ns;
     hosted->cpu_ns = usage.cpu_ns;
     hosted->rss_bytes = usage.rss_bytes;
+    if (hosted->coming)
+        return;
     if (hosted->sampled_us && now - hosted->sampled_us < G_USEC_PER_SEC / 2)
         return;
     if (hosted->sampled_us && wanted >= hosted->sampled_ns) {
