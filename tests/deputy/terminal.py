@@ -53,6 +53,7 @@ class Terminals(harness.Deputies):
         self.job("sh -c 'trap \"echo caught\" INT; echo up; read x; echo $x'", "up\r\n")
         self.shell.type("\x03")
         self.shell.expect("caught\r\n")
+        self.shell.type("\n")   # for a read that had not begun yet, and so was not interrupted
         self.shell.expect("@@ ")
 
     def test_interrupt_ends_a_script(self):
