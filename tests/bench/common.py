@@ -106,18 +106,26 @@ atexit.register(stop_all)
 signal.signal(signal.SIGTERM, lambda number, frame: exit(1))
 
 
+def read_proc(pid, name):
+    """A file of a process; nothing where it has gone."""
+    try:
+        with open(f'/proc/{pid}/{name}', 'rb') as file:
+            return file.read().decode(errors='replace')
+    except (FileNotFoundError, ProcessLookupError):
+        return ''
+
+
+def programs():
+    """Each process: its pid, its program's name, its arguments."""
+    for pid in filter(str.isdigit, os.listdir('/proc')):
+        words = read_proc(pid, 'cmdline').split('\0')
+        yield int(pid), os.path.basename(words[0]), words
+
+
 def qemus_of(text):
     """Pids of the QEMUs that have a text in their arguments."""
-    found = []
-    for pid in filter(str.isdigit, os.listdir('/proc')):
-        try:
-            with open(f'/proc/{pid}/cmdline', 'rb') as file:
-                words = file.read().decode(errors='replace')
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if os.path.basename(words.split('\0')[0]).startswith('qemu-system') and text in words:
-            found.append(int(pid))
-    return found
+    return [pid for pid, program, words in programs()
+            if program.startswith('qemu-system') and any(text in word for word in words)]
 
 
 @contextlib.contextmanager

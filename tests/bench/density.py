@@ -5,7 +5,7 @@ import re
 import subprocess
 import time
 
-from common import CannotMeasure, output_of
+from common import CannotMeasure, output_of, programs, qemus_of, read_proc
 
 SETTLE_S = 15
 LOOK_S = 20
@@ -21,24 +21,12 @@ ROWS = [
 ]
 
 
-def read(path):
-    try:
-        with open(path, 'rb') as file:
-            return file.read().decode(errors='replace')
-    except (FileNotFoundError, ProcessLookupError):
-        return ''
-
-
 def processes(rig):
     """Pids by kind: the node's QEMUs, its jobs' deputies, its controller."""
     run_dir = next(line.split()[-1] for line in output_of([rig.rig, 'list']).splitlines() if line.startswith('node1'))
-    found = {'qemu': [], 'deputy': [], 'sojournd': []}
-    for pid in filter(str.isdigit, os.listdir('/proc')):
-        words = read(f'/proc/{pid}/cmdline').split('\0')
-        program = os.path.basename(words[0])
-        if program.startswith('qemu-system') and any(f'{run_dir}/' in word for word in words):
-            found['qemu'].append(pid)
-        elif program == 'sojourn' and any(word.startswith(NAME) for word in words):
+    found = {'qemu': qemus_of(f'{run_dir}/'), 'deputy': [], 'sojournd': []}
+    for pid, program, words in programs():
+        if program == 'sojourn' and any(word.startswith(NAME) for word in words):
             found['deputy'].append(pid)
         elif program == 'sojournd' and run_dir in words and '--libvirtd' not in words:
             found['sojournd'].append(pid)
@@ -46,19 +34,19 @@ def processes(rig):
 
 
 def pss_mib(pids):
-    sizes = (re.search(r'^Pss: +(\d+)', read(f'/proc/{pid}/smaps_rollup'), re.M) for pid in pids)
+    sizes = (re.search(r'^Pss: +(\d+)', read_proc(pid, 'smaps_rollup'), re.M) for pid in pids)
     return sum(int(size[1]) for size in sizes if size) / 1024
 
 
 def cpu_s(pids):
-    fields = (read(f'/proc/{pid}/stat').rpartition(')')[2].split() for pid in pids)
+    fields = (read_proc(pid, 'stat').rpartition(')')[2].split() for pid in pids)
     return sum(int(line[11]) + int(line[12]) for line in fields if line) * TICK_S
 
 
 def wakeups(pids):
     """Times that any thread of them has gone to sleep so far."""
-    tasks = (f'/proc/{pid}/task/{task}/status' for pid in pids for task in os.listdir(f'/proc/{pid}/task'))
-    counts = (re.search(r'^voluntary_ctxt_switches:\s+(\d+)', read(task), re.M) for task in tasks)
+    tasks = ((pid, f'task/{task}/status') for pid in pids for task in os.listdir(f'/proc/{pid}/task'))
+    counts = (re.search(r'^voluntary_ctxt_switches:\s+(\d+)', read_proc(*task), re.M) for task in tasks)
     return sum(int(count[1]) for count in counts if count)
 
 
