@@ -32,8 +32,6 @@ typedef struct {
     gboolean busy;        /* libvirt has a job on it (a migration, in or out) */
     guint64 epoch;        /* from the metadata; 0: none */
     char *description;    /* JSON text; may be NULL */
-    guint64 cpu_ns;       /* host CPU time used */
-    guint64 memory_bytes; /* given at start */
     char *channel_path;   /* where QEMU listens for the link; NULL: none */
 } GuestInfo;
 

@@ -339,18 +339,15 @@ static GuestState state_of(int state)
 static GuestInfo *describe(virDomainPtr domain)
 {
     g_autoptr(GuestInfo) info = g_new0(GuestInfo, 1);
-    virDomainInfo usage;
     virDomainJobInfo job;
     int state, reason;
 
-    if (virDomainGetState(domain, &state, &reason, 0) < 0 || virDomainGetInfo(domain, &usage) < 0)
+    if (virDomainGetState(domain, &state, &reason, 0) < 0)
         return NULL;
     info->id = g_strdup(domain_id(domain));
     info->state = state_of(state);
     info->pause = pause_reason(state, reason);
     info->busy = virDomainGetJobInfo(domain, &job) == 0 && job.type != VIR_DOMAIN_JOB_NONE;
-    info->cpu_ns = usage.cpuTime;
-    info->memory_bytes = (guint64)usage.maxMem << 10;
     g_autofree char *metadata = virDomainGetMetadata(domain, VIR_DOMAIN_METADATA_ELEMENT,
                                                      GUEST_XML_NAMESPACE, VIR_DOMAIN_AFFECT_LIVE);
     if (metadata)
