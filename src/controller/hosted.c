@@ -542,77 +542,12 @@ static void hosted_orphaned(Hosted *hosted)
     }
 }
 
-/* Refresh */
-
-static void hosted_adopt(Node *node, const GuestInfo *info)
+void hosted_seen(Hosted *hosted, GuestState state)
 {
-    g_autoptr(GError) error = NULL;
-    g_autoptr(Json) description = info->description ? json_parse(info->description, -1, &error) : NULL;
-    Hosted *hosted;
-
-    if (!description || !info->channel_path) {
-        log_warning("guest %s has no description that can be read: destroyed", info->id);
-        guest_destroy(node->hv, info->id, NULL, NULL);
-        return;
-    }
-    if (json_get_bool(description, "spare", FALSE)) {
-        log_info("guest %s was started ahead by an earlier controller: destroyed", info->id);
-        guest_destroy(node->hv, info->id, NULL, NULL);
-        guest_unlink(info->channel_path);
-        return;
-    }
-    log_info("job %s: its guest (epoch %" G_GUINT64_FORMAT ", %s) is taken over", info->id, info->epoch,
-             guest_state_name(info->state));
-    hosted = hosted_new(node, info->id, info->epoch, description, info->channel_path);
-    hosted->state = info->state;
-    hosted_doubt(hosted);
-}
-
-static void hosted_update(Node *node, const GuestInfo *info)
-{
-    Hosted *hosted = hosted_find(node, info->id);
-
-    if (spare_is(node, info->id))
-        return;
-    if (!hosted) {
-        hosted_adopt(node, info);
-        return;
-    }
     hosted->missed = 0;
-    hosted->state = info->state;
+    hosted->state = state;
     hosted_orphaned(hosted);
-    if (hosted->silent_since_us || !cluster_is_alive(node->cluster, hosted->home) ||
-        (info->state == GUEST_PAUSED && !hosted->busy && !hosted->held && !hosted->starting))
+    if (hosted->silent_since_us || !cluster_is_alive(hosted->owner->cluster, hosted->home) ||
+        (state == GUEST_PAUSED && !hosted->busy && !hosted->held && !hosted->starting))
         hosted_doubt(hosted);
-}
-
-/* A record that libvirt has no guest for, twice: its end was not heard of. */
-static void hosted_missing(Node *node)
-{
-    g_autoptr(GList) records = g_hash_table_get_values(node->hosted);
-
-    for (GList *i = records; i; i = i->next) {
-        Hosted *hosted = i->data;
-
-        if (!hosted->busy && !hosted->starting && ++hosted->missed > 2)
-            calls_guest_ended(node, hosted->id, "lost");
-    }
-}
-
-static void hosted_listed(GObject *source, GAsyncResult *result, gpointer user)
-{
-    Node *node = user;
-    g_autoptr(GPtrArray) guests = guest_list_finish(result, NULL);
-
-    for (guint i = 0; guests && i < guests->len; i++)
-        hosted_update(node, guests->pdata[i]);
-    if (guests)
-        hosted_missing(node);
-    node->adopted = node->adopted || guests;
-}
-
-void hosted_refresh(Node *node)
-{
-    if (hypervisor_is_ready(node->hv))
-        guest_list(node->hv, hosted_listed, node);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* hosted.h - the guests on this node, whatever their home: started, linked to their home, taken over after a restart
+/* hosted.h - the guests on this node, whatever their home: started, linked to their home, doubted
  *
  * Theory of operation. A Hosted exists for every guest that libvirt has here, and for one that is about to. It knows from the
  * metadata of the domain whose guest it is (description with home) and which incarnation (epoch). Its duty is that the guest is
@@ -84,8 +84,8 @@ void hosted_doubt(Hosted *hosted);
  * of a migration. */
 gboolean hosted_forsaken(const Hosted *hosted);
 
-/* Lists libvirt's guests and takes over those without record (after a restart); updates figures of the others. */
-void hosted_refresh(Node *node);
+/* libvirt lists it, in this state: what follows from that, and from its home's silence. */
+void hosted_seen(Hosted *hosted, GuestState state);
 
 /* Where the channel of an incarnation is (g_free). */
 char *hosted_channel_path(Node *node, const char *id, guint64 epoch);

@@ -2,6 +2,7 @@
 pkglibexec_PROGRAMS += sojournd
 sojournd_SOURCES = \
 	src/controller/admin.c src/controller/admin.h \
+	src/controller/adoption.c src/controller/adoption.h \
 	src/controller/arrival.c src/controller/arrival.h \
 	src/controller/balancer.c src/controller/balancer.h \
 	src/controller/calls.c src/controller/calls.h \

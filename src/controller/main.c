@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* main.c - sojournd: options, start-up order, main loop */
+#include "adoption.h"
 #include "balancer.h"
 #include "calls.h"
 #include "common/error.h"
@@ -25,7 +26,7 @@
 
 static void guests_ready(Hypervisor *hv, gpointer user)
 {
-    hosted_refresh(user);
+    adoption_look(user);
 }
 
 static void guests_lost(Hypervisor *hv, gpointer user)
@@ -55,7 +56,7 @@ static void cluster_changed(Cluster *cluster, const char *name, gpointer user)
 
 static gboolean refresh(gpointer user)
 {
-    hosted_refresh(user);
+    adoption_look(user);
     hosts_watch(user);
     spare_look(user);
     return G_SOURCE_CONTINUE;

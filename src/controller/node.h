@@ -47,6 +47,7 @@ typedef struct {
     gint64 started_us;       /* monotonic */
     gboolean ending;         /* it was ordered to end, with its guests */
     gboolean stops;          /* this controller was told to end */
+    guint adopting;         /* guests that libvirt is being asked about, to be taken over */
     gboolean adopted;        /* the guests that were here at the start have been taken over */
     GMainLoop *loop;
 } Node;

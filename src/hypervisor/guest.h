@@ -67,12 +67,12 @@ void guest_resume(Hypervisor *hv, const char *id, GAsyncReadyCallback callback, 
 void guest_set_description(Hypervisor *hv, const char *id, guint64 epoch, const char *description,
                            GAsyncReadyCallback callback, gpointer user);
 
-/* Every guest of the node, as an array of GuestInfo * (g_ptr_array_unref frees them); NULL and an
- * error. */
+/* Every guest of the node, as an array of GuestInfo * (g_ptr_array_unref frees them) of which only id, state and pause are
+ * known; NULL and an error. Cheap. */
 void guest_list(Hypervisor *hv, GAsyncReadyCallback callback, gpointer user);
 GPtrArray *guest_list_finish(GAsyncResult *result, GError **error);
 
-/* One guest, the same. With state GUEST_ENDED and no error where there is none. */
+/* All of one guest. With state GUEST_ENDED and no error where there is none. */
 void guest_query(Hypervisor *hv, const char *id, GAsyncReadyCallback callback, gpointer user);
 GuestInfo *guest_query_finish(GAsyncResult *result, GError **error);
 

@@ -335,18 +335,25 @@ static GuestState state_of(int state)
     }
 }
 
+static GuestInfo *info_new(const char *id, int state, int reason)
+{
+    GuestInfo *info = g_new0(GuestInfo, 1);
+
+    info->id = g_strdup(id);
+    info->state = state_of(state);
+    info->pause = pause_reason(state, reason);
+    return info;
+}
+
 /* A domain may go at any point of this: then NULL. */
 static GuestInfo *describe(virDomainPtr domain)
 {
-    g_autoptr(GuestInfo) info = g_new0(GuestInfo, 1);
     virDomainJobInfo job;
     int state, reason;
 
     if (virDomainGetState(domain, &state, &reason, 0) < 0)
         return NULL;
-    info->id = g_strdup(domain_id(domain));
-    info->state = state_of(state);
-    info->pause = pause_reason(state, reason);
+    g_autoptr(GuestInfo) info = info_new(domain_id(domain), state, reason);
     info->busy = virDomainGetJobInfo(domain, &job) == 0 && job.type != VIR_DOMAIN_JOB_NONE;
     g_autofree char *metadata = virDomainGetMetadata(domain, VIR_DOMAIN_METADATA_ELEMENT,
                                                      GUEST_XML_NAMESPACE, VIR_DOMAIN_AFFECT_LIVE);
@@ -358,10 +365,12 @@ static GuestInfo *describe(virDomainPtr domain)
     return g_steal_pointer(&info);
 }
 
+/* One answer of libvirtd's has them all: it is asked every few seconds. */
 GPtrArray *virt_list(Virt *virt, GError **error)
 {
-    virDomainPtr *domains = NULL;
-    int count = virConnectListAllDomains(virt->conn, &domains, VIR_CONNECT_LIST_DOMAINS_ACTIVE);
+    virDomainStatsRecordPtr *records = NULL;
+    int count = virConnectGetAllDomainStats(virt->conn, VIR_DOMAIN_STATS_STATE, &records,
+                                            VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE);
 
     if (count < 0) {
         fail(error, "cannot list the guests");
@@ -369,12 +378,14 @@ GPtrArray *virt_list(Virt *virt, GError **error)
     }
     GPtrArray *guests = g_ptr_array_new_with_free_func((GDestroyNotify)guest_info_free);
     for (int i = 0; i < count; i++) {
-        GuestInfo *info = domain_id(domains[i]) ? describe(domains[i]) : NULL;
-        if (info)
-            g_ptr_array_add(guests, info);
-        virDomainFree(domains[i]);
+        const virDomainStatsRecord *record = records[i];
+        int state, reason;
+        if (domain_id(record->dom) &&
+            virTypedParamsGetInt(record->params, record->nparams, "state.state", &state) == 1 &&
+            virTypedParamsGetInt(record->params, record->nparams, "state.reason", &reason) == 1)
+            g_ptr_array_add(guests, info_new(domain_id(record->dom), state, reason));
     }
-    free(domains);
+    virDomainStatsRecordListFree(records);
     return guests;
 }
 

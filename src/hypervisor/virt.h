@@ -55,7 +55,7 @@ gboolean virt_suspend(Virt *virt, const char *id, GError **error);
 gboolean virt_resume(Virt *virt, const char *id, GError **error);
 gboolean virt_set_metadata(Virt *virt, const char *id, const char *xml, GError **error);
 
-/* Guests as in guest.h; those of other owners are left out. virt_query: state GUEST_ENDED if there
+/* Guests as guest_list and guest_query give them; those of other owners are left out. virt_query: state GUEST_ENDED if there
  * is none. */
 GPtrArray *virt_list(Virt *virt, GError **error);
 GuestInfo *virt_query(Virt *virt, const char *id, GError **error);

@@ -26,6 +26,7 @@ static GCancellable *cancellable;
 static const Conf *settings;
 static char **words;
 static int status;
+static guint queries;
 static gint64 begun;
 
 static double ms(void)
@@ -50,6 +51,18 @@ static void on_done(GObject *source, GAsyncResult *result, gpointer user)
     finish(error);
 }
 
+static void on_query(GObject *source, GAsyncResult *result, gpointer user)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GuestInfo) info = guest_query_finish(result, &error);
+
+    if (info)
+        printf("%s %s pause=%d busy=%d epoch=%" G_GUINT64_FORMAT " description=%s channel=%s\n", info->id,
+               guest_state_name(info->state), info->pause, info->busy, info->epoch, info->description, info->channel_path);
+    if (error || !--queries)
+        finish(error);
+}
+
 static void on_list(GObject *source, GAsyncResult *result, gpointer user)
 {
     g_autoptr(GError) error = NULL;
@@ -57,11 +70,11 @@ static void on_list(GObject *source, GAsyncResult *result, gpointer user)
 
     for (guint i = 0; guests && i < guests->len; i++) {
         const GuestInfo *info = g_ptr_array_index(guests, i);
-        printf("%s %s pause=%d busy=%d epoch=%" G_GUINT64_FORMAT " description=%s channel=%s\n",
-               info->id, guest_state_name(info->state), info->pause, info->busy, info->epoch,
-               info->description, info->channel_path);
+        queries++;
+        guest_query(user, info->id, on_query, NULL);
     }
-    finish(error);
+    if (!queries)
+        finish(error);
 }
 
 static void on_progress(const char *id, guint64 total, guint64 remaining, gpointer user)
@@ -166,7 +179,7 @@ static void on_ready(Hypervisor *hv, gpointer user)
         guest_set_description(hv, words[1], g_ascii_strtoull(words[2], NULL, 10), words[3], on_done,
                               NULL);
     else if (g_str_equal(action, "list"))
-        guest_list(hv, on_list, NULL);
+        guest_list(hv, on_list, hv);
     else if (g_str_equal(action, "usage"))
         usage(hv);
     else if (g_str_equal(action, "migrate"))
