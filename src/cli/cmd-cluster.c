@@ -109,15 +109,26 @@ static int cluster_members(int argc, char **argv)
     return 0;
 }
 
-static int cluster_remove(int argc, char **argv)
+static int cluster_leave(int argc, char **argv)
 {
+    g_autofree char *node = NULL;
+    const GOptionEntry options[] = {
+        { "force", 0, 0, G_OPTION_ARG_STRING, &node, "Throw this node out", "NODE" },
+        { NULL }
+    };
     g_autoptr(Json) result = NULL;
     int status;
 
-    if (!client_words(&argc, &argv, NULL, 1, 1))
+    if (!client_words(&argc, &argv, options, 0, 0))
         return 2;
-    result = client_call("cluster.remove", json_set_string(json_object(), "node", argv[1]), 30000,
-                         &status);
+    if (node)
+        result = client_call("cluster.remove", json_set_string(json_object(), "node", node), 30000, &status);
+    else
+        result = client_call("cluster.leave", NULL, 30000, &status);
+    if (result && node)
+        printf("%s is no member any more: its certificate is refused everywhere.\n", node);
+    else if (result)
+        puts("This node is in no cluster any more.");
     return result ? 0 : status;
 }
 
@@ -127,7 +138,7 @@ static const Command verbs[] = {
       cluster_token },
     { "join", "TOKEN", "join the cluster that the token is from", cluster_join },
     { "members", "[--json]", "show who is in the cluster", cluster_members },
-    { "remove", "NODE", "take a node out of the cluster", cluster_remove },
+    { "leave", "[--force NODE]", "leave the cluster, or throw a node out", cluster_leave },
 };
 
 int cmd_cluster(int argc, char **argv)

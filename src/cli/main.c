@@ -32,7 +32,7 @@ const Command commands[] = {
     { "expel", "[--json]", "send all guests of other nodes away", cmd_expel },
     { "bring", "[--json]", "bring all jobs of this node home", cmd_bring },
     { "drain", "[--json] [--deadline=S]", "empty this node, as much of it as can be in time", cmd_drain },
-    { "cluster", "init|token|join|members|remove [ARG]...", "make a cluster, let nodes in and out",
+    { "cluster", "init|token|join|members|leave [ARG]...", "make a cluster, let nodes in and out",
       cmd_cluster },
     { "doctor", "[--json]", "tell what this node can do, and what it lacks", cmd_doctor },
     { "help", "[COMMAND]", "explain a command", cmd_help },

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* admission.c - how a node comes into a cluster: init, join, and the cluster.* calls
+/* admission.c - how a node comes into a cluster: init, join, and the cluster.* calls (see also removal.c)
  *
  * cluster.join     newcomer, without certificate → authority: {token, csr, name, address, port}
- *                  → {certificate, ca, crl, members}
- * cluster.update   authority → members: {members, crl}; who is a member is its word alone
+ *                  → {certificate, ca, crl, members, gossip}
+ * cluster.update   authority → members: {members, crl, gossip}; who is a member is its word alone
  * cluster.address  member → member: {address, port}: where the sender is now
  * cluster.renew    member → authority: {csr} → {certificate}, for the key it has
- * cluster.removed  authority → member: it is one no more
  *
  * The newcomer knows the authority by the fingerprint in its token, and the authority knows the
  * newcomer by the secret in it. A token for one node is spent on disk before a certificate leaves.
@@ -26,6 +25,7 @@ static Json *update_message(Cluster *cluster)
 {
     Json *message = json_set(json_object(), "members", members_document(cluster->members));
 
+    json_set_string(message, "gossip", cluster->keyring->gossip);
     return json_set_string(message, "crl", authority_crl(cluster->authority));
 }
 
@@ -131,8 +131,9 @@ static void renew_called(Cluster *cluster, const char *node, RpcCall *call, Json
         members_has(cluster->members, node))
         certificate = authority_sign(cluster->authority, request, node, &error);
     info = certificate ? x509_info_new(certificate, &error) : NULL;
-    if (info) {
-        members_set_serial(cluster->members, node, info->serial);
+    if (info && !members_add_serial(cluster->members, node, info->serial))
+        rpc_fail_new(call, SJ_ERROR_DENIED, "node '%s' has asked for a certificate too often: take it out and let it in again", node);
+    else if (info) {
         rpc_reply(call, json_set_string(json_object(), "certificate", certificate));
         admission_push(cluster, NULL);
     } else if (error)
@@ -144,22 +145,11 @@ static void renew_called(Cluster *cluster, const char *node, RpcCall *call, Json
 
 /* ---- Every member's side ---- */
 
-/* A revocation list that is newer than ours is taken over. */
-static void take_crl(Cluster *cluster, const char *crl)
+/* A key of the gossip that is newer than ours is taken over. */
+static void take_gossip(Cluster *cluster, const char *key)
 {
-    Keyring *keyring = cluster->keyring;
-    g_autoptr(GError) error = NULL;
-    gint64 number = x509_crl_number(crl, keyring->ca, &error);
-    gint64 old = keyring->crl ? x509_crl_number(keyring->crl, keyring->ca, NULL) : -1;
-
-    if (number > old) {
-        g_free(keyring->crl);
-        keyring->crl = g_strdup(crl);
-        if (keyring_write(cluster->folder, "crl.pem", crl, &error))
-            keyring_apply(keyring, cluster->identity, &error);
-    }
-    if (error)
-        log_warning("a revocation list was not taken over: %s", error->message);
+    if (gossip_key_number(key) > gossip_key_number(cluster->keyring->gossip))
+        cluster_set_gossip_key(cluster, g_strdup(key));
 }
 
 static void update_called(Cluster *cluster, Json *params)
@@ -167,9 +157,10 @@ static void update_called(Cluster *cluster, Json *params)
     g_autoptr(GError) error = NULL;
 
     if (json_get_string(params, "crl", NULL))
-        take_crl(cluster, json_get_string(params, "crl", NULL));
+        hello_take_crl(cluster, json_get_string(params, "crl", NULL));
     if (!members_replace(cluster->members, json_get(params, "members"), &error))
         log_warning("a list of members was not taken over: %s", error->message);
+    take_gossip(cluster, json_get_string(params, "gossip", NULL));
 }
 
 static void address_called(Cluster *cluster, const char *node, Json *params)
@@ -197,6 +188,8 @@ static gboolean notified(Cluster *cluster, const char *node, const char *method,
 
     if (g_str_equal(method, "cluster.address"))
         address_called(cluster, node, params);
+    else if (g_str_equal(method, "cluster.hello"))
+        hello_called(cluster, params);
     else if (from_authority && g_str_equal(method, "cluster.update"))
         update_called(cluster, params);
     else if (from_authority && g_str_equal(method, "cluster.removed"))
@@ -215,6 +208,8 @@ void admission_called(Cluster *cluster, const char *node, RpcCall *call, const c
         rpc_fail_new(call, SJ_ERROR_DENIED, "only members of the cluster may call %s", method);
     else if (g_str_equal(method, "cluster.renew"))
         renew_called(cluster, node, call, params);
+    else if (g_str_equal(method, "cluster.leave"))
+        removal_asked(cluster, node, call);
     else if (notified(cluster, node, method, params))
         rpc_reply(call, NULL);
     else
@@ -254,6 +249,7 @@ static gboolean found(Cluster *cluster, const char *name, const char *address, g
         return FALSE;
     keyring->ca = g_strdup(authority_certificate(cluster->authority));
     keyring->crl = g_strdup(authority_crl(cluster->authority));
+    keyring->gossip = gossip_key_next(NULL, NULL);
     keyring->certificate = authority_sign(cluster->authority, request, name, error);
     info = keyring->certificate ? x509_info_new(keyring->certificate, error) : NULL;
     if (!info || !keyring_save(keyring, cluster->folder, error))
@@ -324,6 +320,8 @@ static Keyring *check_answer(Join *join, Json *result, GError **error)
     keyring->certificate = g_strdup(json_get_string(result, "certificate", ""));
     keyring->ca = g_strdup(json_get_string(result, "ca", ""));
     keyring->crl = g_strdup(json_get_string(result, "crl", NULL));
+    if (gossip_key_number(json_get_string(result, "gossip", NULL)) >= 0)
+        keyring->gossip = g_strdup(json_get_string(result, "gossip", NULL));
     ca = x509_info_new(keyring->ca, error);
     own = ca ? x509_info_new(keyring->certificate, error) : NULL;
     if (!own)

@@ -19,6 +19,7 @@ struct Cluster {
     TlsListener *listener;
     Peers *peers;
     Members *members;
+    Gossip *gossip;
     Authority *authority; /* NULL: not here */
     Keyring *keyring;     /* NULL: no cluster */
     GSource *renewal, *listening;
@@ -33,6 +34,20 @@ gboolean cluster_enter(Cluster *cluster, gboolean retry, GError **error);
 
 /* The node belongs to no cluster any more. */
 void cluster_depart(Cluster *cluster);
+
+/* The gossip's key is this one from now on (taken over): on disk, and in use. */
+void cluster_set_gossip_key(Cluster *cluster, char *key);
+
+/* A timer on the main context (g_source_unref). */
+GSource *cluster_timer(guint seconds, GSourceFunc function, gpointer data);
+
+/* hello.c: the first words on a connection, the peer's first words, and a revocation list that came. */
+void hello_say(Cluster *cluster, Rpc *rpc);
+void hello_called(Cluster *cluster, Json *params);
+void hello_take_crl(Cluster *cluster, const char *crl);
+
+/* removal.c: a member asks to be taken out. */
+void removal_asked(Cluster *cluster, const char *node, RpcCall *call);
 
 /* This node's address as others should know it (g_free). */
 char *cluster_own_address(Cluster *cluster);

@@ -14,7 +14,7 @@
 #include "common/log.h"
 #include "x509.h"
 
-enum { LISTEN_AGAIN_S = 2, RENEWAL_S = 6 * 3600, REMOVAL_MS = 1000, TOKEN_S = 3600 };
+enum { LISTEN_AGAIN_S = 2, RENEWAL_S = 6 * 3600, TOKEN_S = 3600 };
 
 void cluster_tell(Cluster *cluster, const char *node)
 {
@@ -30,7 +30,7 @@ static void source_clear(GSource **source)
     g_clear_pointer(source, g_source_unref);
 }
 
-static GSource *timer_add(guint seconds, GSourceFunc function, gpointer data)
+GSource *cluster_timer(guint seconds, GSourceFunc function, gpointer data)
 {
     g_autoptr(GMainContext) context = g_main_context_ref_thread_default();
     GSource *source = g_timeout_source_new(seconds * 1000);
@@ -71,6 +71,11 @@ static void connected(const char *node, gboolean up, gpointer user)
     members_hurry(cluster->members, node);
 }
 
+static void greet(const char *node, Rpc *rpc, gpointer user)
+{
+    hello_say(user, rpc);
+}
+
 static void accepted(TlsListener *listener, const char *node, Json *preamble, TlsAccept *accept,
                      gpointer user)
 {
@@ -100,7 +105,7 @@ static void member_changed(const char *node, gpointer user)
 
 static void new_peers(Cluster *cluster, const char *self)
 {
-    static const PeerEvents events = {called, connected};
+    static const PeerEvents events = {called, connected, greet};
 
     Peers *old = cluster->peers;
 
@@ -116,6 +121,26 @@ static void new_members(Cluster *cluster)
     cluster->members = members_new(file, member_changed, cluster);
 }
 
+static void gossip_heard(const char *node, const char *address, GossipNews news, gpointer user)
+{
+    members_heard(((Cluster *)user)->members, node, address, news);
+}
+
+static void gossip_ready(gboolean ready, gpointer user)
+{
+    members_gossip(((Cluster *)user)->members, ready);
+}
+
+static void gossip_look(gpointer user)
+{
+    Cluster *cluster = user;
+
+    if (cluster->events.look && !cluster->stopped)
+        cluster->events.look(cluster, cluster->user);
+}
+
+static const GossipEvents gossip_events = {gossip_heard, gossip_ready, gossip_look};
+
 Cluster *cluster_new(const Conf *conf, const ClusterEvents *events, gpointer user)
 {
     Cluster *cluster = g_new0(Cluster, 1);
@@ -129,6 +154,7 @@ Cluster *cluster_new(const Conf *conf, const ClusterEvents *events, gpointer use
     cluster->events = *events;
     cluster->user = user;
     cluster->identity = tls_identity_new();
+    cluster->gossip = gossip_new(conf, &gossip_events, cluster);
     new_peers(cluster, cluster->name);
     new_members(cluster);
     return cluster;
@@ -154,6 +180,7 @@ void cluster_free(Cluster *cluster)
     source_clear(&cluster->renewal);
     source_clear(&cluster->listening);
     g_clear_pointer(&cluster->listener, tls_listener_free);
+    g_clear_pointer(&cluster->gossip, gossip_free);
     peers_free(cluster->peers); /* answers calls, and who gets the answers may look around here */
     members_free(cluster->members);
     g_clear_pointer(&cluster->authority, authority_free);
@@ -218,6 +245,29 @@ static gboolean check_renewal(gpointer user)
     return G_SOURCE_CONTINUE;
 }
 
+/* Has gossip say who and where this node is now. */
+static void gossip(Cluster *cluster)
+{
+    if (cluster->authority && !cluster->keyring->gossip) /* of a cluster from before there was one */
+        cluster_set_gossip_key(cluster, gossip_key_next(NULL, NULL));
+    else
+        gossip_start(cluster->gossip, cluster->name, cluster_address(cluster), cluster->port,
+                     cluster->keyring->gossip);
+}
+
+void cluster_set_gossip_key(Cluster *cluster, char *key)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!key)
+        return;
+    x509_key_free(cluster->keyring->gossip);
+    cluster->keyring->gossip = key;
+    if (!keyring_write(cluster->folder, "gossip.key", key, &error))
+        log_warning("the gossip's key is not on disk: %s", error->message);
+    gossip(cluster);
+}
+
 gboolean cluster_enter(Cluster *cluster, gboolean retry, GError **error)
 {
     const char *self = members_self(cluster->members);
@@ -245,9 +295,10 @@ gboolean cluster_enter(Cluster *cluster, gboolean retry, GError **error)
     if (!members_move(cluster->members, self, address, cluster->port, &clash))
         log_warning("%s", clash->message);
     if (!listening)
-        cluster->listening = timer_add(LISTEN_AGAIN_S, listen_again, cluster);
-    members_start(cluster->members, cluster->peers, 0);
-    cluster->renewal = timer_add(RENEWAL_S, check_renewal, cluster);
+        cluster->listening = cluster_timer(LISTEN_AGAIN_S, listen_again, cluster);
+    members_start(cluster->members, cluster->peers, cluster->gossip, 0);
+    gossip(cluster);
+    cluster->renewal = cluster_timer(RENEWAL_S, check_renewal, cluster);
     check_renewal(cluster);
     cluster_tell(cluster, NULL);
     return listening;
@@ -257,8 +308,10 @@ gboolean cluster_start(Cluster *cluster, GError **error)
 {
     g_autoptr(GError) reason = NULL;
 
-    if (!members_exist(cluster->members))
+    if (!members_exist(cluster->members)) {
+        gossip_stop(cluster->gossip); /* what a controller before this one may have left */
         return TRUE;
+    }
     if (!members_load(cluster->members, error))
         return FALSE;
     cluster->keyring = keyring_load(cluster->folder, error);
@@ -284,6 +337,7 @@ void cluster_depart(Cluster *cluster)
     g_clear_pointer(&cluster->authority, authority_free);
     g_clear_pointer(&cluster->keyring, keyring_free);
     keyring_remove(cluster->folder);
+    gossip_stop(cluster->gossip);
     new_members(cluster);
     new_peers(cluster, cluster->name);
     tls_identity_cut(cluster->identity, NULL);
@@ -305,64 +359,6 @@ char *cluster_token(Cluster *cluster, guint valid_s, gboolean single, GError **e
                     "tokens are made at node '%s', which holds the authority's key",
                     members_authority(cluster->members));
     return NULL;
-}
-
-typedef struct {
-    Cluster *cluster;
-    char *node;
-} Removal;
-
-/* What a removed node has open is cut, once it had the time to hear why. */
-static gboolean removal_over(gpointer user)
-{
-    g_autofree Removal *removal = user;
-    g_autofree char *node = removal->node;
-
-    if (!removal->cluster->stopped && members_has_left(removal->cluster->members, node))
-        tls_identity_cut(removal->cluster->identity, node);
-    cluster_unref(removal->cluster);
-    return G_SOURCE_REMOVE;
-}
-
-/* Why node cannot be taken out. */
-static gboolean check_removal(Cluster *cluster, const char *node, GError **error)
-{
-    if (!cluster->authority)
-        g_set_error(error, SJ_ERROR, SJ_ERROR_FAILED,
-                    "nodes are taken out at the node that holds the authority's key%s%s",
-                    cluster->keyring ? ": " : "",
-                    cluster->keyring ? members_authority(cluster->members) : "");
-    else if (g_str_equal(node, cluster->name))
-        g_set_error(error, SJ_ERROR, SJ_ERROR_FAILED,
-                    "node '%s' holds the authority's key: the cluster cannot be without it", node);
-    else if (!members_has(cluster->members, node))
-        g_set_error(error, SJ_ERROR, SJ_ERROR_NOT_FOUND, "there is no node '%s' in the cluster",
-                    node);
-    else
-        return TRUE;
-    return FALSE;
-}
-
-gboolean cluster_remove(Cluster *cluster, const char *node, GError **error)
-{
-    g_autofree char *name = g_strdup(node);
-    Removal *removal;
-
-    if (!check_removal(cluster, name, error) ||
-        !authority_revoke(cluster->authority, members_serial(cluster->members, name), error))
-        return FALSE;
-    g_free(cluster->keyring->crl);
-    cluster->keyring->crl = g_strdup(authority_crl(cluster->authority));
-    if (!keyring_apply(cluster->keyring, cluster->identity, error))
-        return FALSE;
-    peers_notify(cluster->peers, name, "cluster.removed", NULL);
-    removal = g_new(Removal, 1);
-    *removal = (Removal){cluster, g_strdup(name)};
-    cluster->references++;
-    g_source_unref(timer_add(REMOVAL_MS / 1000, removal_over, removal));
-    members_remove(cluster->members, name);
-    admission_push(cluster, NULL);
-    return TRUE;
 }
 
 const char *cluster_self(Cluster *cluster)
@@ -463,6 +459,17 @@ Json *cluster_rows(Cluster *cluster)
 gboolean cluster_is_alive(Cluster *cluster, const char *node)
 {
     return g_str_equal(node, cluster->name) || members_is_alive(cluster->members, node);
+}
+
+gboolean cluster_gossips(Cluster *cluster, char **ret_text, const char **ret_remedy)
+{
+    g_autofree char *state = gossip_state(cluster->gossip, ret_remedy);
+    gboolean ready = gossip_is_ready(cluster->gossip);
+
+    *ret_text = ready ? g_strdup_printf("%s: %u of the others are there", state,
+                                        members_heard_alive(cluster->members))
+                      : g_steal_pointer(&state);
+    return ready;
 }
 
 Json *cluster_members(Cluster *cluster)

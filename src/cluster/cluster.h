@@ -30,6 +30,8 @@ typedef struct {
     /* A node's row, state or membership changed; node is NULL when this node itself has entered
      * or left a cluster. */
     void (*changed)(Cluster *cluster, const char *node, gpointer user);
+    /* The gossip's process has to be started, ended, or started anew (gossip.h); may be NULL. */
+    void (*look)(Cluster *cluster, gpointer user);
 } ClusterEvents;
 
 /* Copies from conf what it needs (name, address, listen, port, state_dir); does nothing yet. */
@@ -65,9 +67,14 @@ char *cluster_token(Cluster *cluster, guint valid_s, gboolean single, GError **e
 void cluster_join(Cluster *cluster, const char *token, GAsyncReadyCallback done, gpointer user);
 gboolean cluster_join_finish(GAsyncResult *result, GError **error);
 
-/* Takes a node out of the cluster: its certificate is revoked, its connections are cut. Only at
- * the authority's node, and not that one itself. */
+/* Takes a node out of the cluster: its certificate is revoked, its connections are cut, the gossip
+ * has a new key. Only at the authority's node, and not that one itself. */
 gboolean cluster_remove(Cluster *cluster, const char *node, GError **error);
+
+/* Has this node taken out of its cluster, by the authority's node, and forgets it. The authority's
+ * own can do so when it is the last. */
+void cluster_leave(Cluster *cluster, GAsyncReadyCallback done, gpointer user);
+gboolean cluster_leave_finish(GAsyncResult *result, GError **error);
 
 /* Asks the authority for a new certificate now. Happens by itself when a third of the validity is
  * left. */
@@ -98,6 +105,10 @@ Json *cluster_rows(Cluster *cluster);
 
 /* Whether node is this one or a member that answers. */
 gboolean cluster_is_alive(Cluster *cluster, const char *node);
+
+/* How nodes are watched: whether by gossip, a sentence about it (g_free), what would help (static).
+ */
+gboolean cluster_gossips(Cluster *cluster, char **ret_text, const char **ret_remedy);
 
 /* Members for cluster.members: array of {name, address, port, state, last_seen?, authority,
  * self}, this node first (new reference); empty without a cluster. */

@@ -16,6 +16,7 @@ void keyring_free(Keyring *keyring)
     g_free(keyring->certificate);
     g_free(keyring->ca);
     g_free(keyring->crl);
+    x509_key_free(keyring->gossip);
     g_free(keyring);
 }
 
@@ -58,6 +59,7 @@ Keyring *keyring_load(const char *folder, GError **error)
     keyring->ca = keyring_read(folder, "ca.crt", error);
     if (!keyring->ca)
         return NULL;
+    keyring->gossip = keyring_read(folder, "gossip.key", NULL);
     keyring->crl = keyring_read(folder, "crl.pem", error);
     return keyring->crl ? g_steal_pointer(&keyring) : NULL;
 }
@@ -69,6 +71,7 @@ gboolean keyring_save(const Keyring *keyring, const char *folder, GError **error
            keyring_write(folder, "node.key", keyring->key, error) &&
            keyring_write(folder, "ca.crt", keyring->ca, error) &&
            keyring_write(folder, "node.crt", keyring->certificate, error) &&
+           (!keyring->gossip || keyring_write(folder, "gossip.key", keyring->gossip, error)) &&
            (!keyring->crl || keyring_write(folder, "crl.pem", keyring->crl, error));
 }
 
@@ -81,7 +84,7 @@ gboolean keyring_apply(const Keyring *keyring, TlsIdentity *identity, GError **e
 void keyring_remove(const char *folder)
 {
     static const char *const names[] = {"members.json", "node.crt", "node.key", "ca.crt",
-                                        "crl.pem", "ca.key", "tokens.json"};
+                                        "crl.pem", "ca.key", "tokens.json", "gossip.key"};
 
     for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
         g_autofree char *path = g_build_filename(folder, names[i], NULL);

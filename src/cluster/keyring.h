@@ -6,7 +6,8 @@
 
 typedef struct {
     char *key, *certificate, *ca;
-    char *crl; /* may be NULL */
+    char *crl;    /* may be NULL */
+    char *gossip; /* the gossip's key (gossip.h); NULL: not known yet */
 } Keyring;
 
 void keyring_free(Keyring *keyring);

@@ -1,14 +1,19 @@
 # What knows other nodes. GnuTLS twice, by halves: x509.c makes and reads keys and certificates,
-# tls-session.c speaks TLS with them.
+# tls-session.c speaks TLS with them. msgpack in serf.c.
 noinst_LIBRARIES += libcluster.a
 libcluster_a_SOURCES = \
 	src/cluster/admission.c \
 	src/cluster/authority.c src/cluster/authority.h \
 	src/cluster/cluster.c src/cluster/cluster.h src/cluster/cluster-private.h \
+	src/cluster/gossip.h src/cluster/gossip-key.c src/cluster/gossip-serf.c \
+	src/cluster/hello.c \
 	src/cluster/keyring.c src/cluster/keyring.h \
+	src/cluster/lag.c src/cluster/lag.h \
 	src/cluster/members.c src/cluster/members.h src/cluster/members-private.h \
 	src/cluster/members-watch.c \
 	src/cluster/peer.c src/cluster/peer.h \
+	src/cluster/removal.c \
+	src/cluster/serf.c src/cluster/serf.h src/cluster/serf-process.c \
 	src/cluster/tls.c src/cluster/tls.h \
 	src/cluster/tls-connection.c src/cluster/tls-connection.h \
 	src/cluster/tls-dial.c \
@@ -18,5 +23,5 @@ libcluster_a_SOURCES = \
 	src/cluster/token.c src/cluster/token.h \
 	src/cluster/x509.c src/cluster/x509.h \
 	$(NULL)
-libcluster_a_CFLAGS = $(AM_CFLAGS) $(GNUTLS_CFLAGS)
-CLUSTER_LIBS = libcluster.a $(COMMON_LIBS) $(GNUTLS_LIBS)
+libcluster_a_CFLAGS = $(AM_CFLAGS) $(GNUTLS_CFLAGS) $(MSGPACK_CFLAGS)
+CLUSTER_LIBS = libcluster.a $(COMMON_LIBS) $(GNUTLS_LIBS) $(MSGPACK_LIBS)

@@ -2,6 +2,7 @@
 /* members-private.h - what members.c and members-watch.c share; others include members.h */
 #pragma once
 
+#include "lag.h"
 #include "members.h"
 
 typedef enum {
@@ -20,7 +21,10 @@ typedef struct {
     Json *info;       /* its last answer to node.info, or NULL */
     guint misses;
     gboolean asked;    /* a question is open */
+    gboolean expected; /* an answer, by the end of this round */
     gboolean answered; /* since the last round */
+    GossipNews news;   /* what gossip said last */
+    guint meet_in, meet_pause; /* rounds until gossip is told of it again */
 } Member;
 
 struct Members {
@@ -31,8 +35,11 @@ struct Members {
     gint64 version;
     GPtrArray *all; /* of Member */
     Peers *peers;
+    Gossip *gossip; /* NULL: there is none */
     GSource *timer;
-    guint period_ms, round;
+    guint period_ms, round, sample;
+    gint64 round_us; /* when the last round began, monotonic */
+    Lag lag;
     MembersChanged changed;
     gpointer user;
 };

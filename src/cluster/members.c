@@ -11,7 +11,7 @@
 #include "common/error.h"
 #include "common/log.h"
 
-enum { MEMBERS_MAX = 10000, NAME_MAX_LENGTH = 63 };
+enum { MEMBERS_MAX = 10000, NAME_MAX_LENGTH = 63, SERIALS_LENGTH_MAX = 2000 };
 
 static const char *const state_names[] = {"pending", "alive", "failed", "left"};
 G_STATIC_ASSERT(G_N_ELEMENTS(state_names) == MEMBER_STATES);
@@ -218,7 +218,10 @@ static void inherit(Members *members, Member *member, Member *old)
     member->last_seen = old->last_seen;
     member->misses = old->misses;
     member->asked = old->asked;
+    member->expected = old->expected;
     member->answered = old->answered;
+    if (g_str_equal(member->address, old->address))
+        member->news = old->news;
     member->info = g_steal_pointer(&old->info);
 }
 
@@ -389,12 +392,8 @@ void members_remove(Members *members, const char *name)
 
     if (!member || member->state == MEMBER_LEFT)
         return;
-    member->state = MEMBER_LEFT;
-    g_clear_pointer(&member->info, json_unref);
     members->version++;
-    members_keep(members);
-    members_tell_peers(members, member);
-    members_tell(members, name);
+    members_out(members, name);
 }
 
 gboolean members_move(Members *members, const char *name, const char *address, guint port,
@@ -419,23 +418,50 @@ gboolean members_move(Members *members, const char *name, const char *address, g
     return TRUE;
 }
 
-const char *members_serial(Members *members, const char *name)
+const char *members_serials(Members *members, const char *name)
 {
     Member *member = members_find(members, name);
 
     return member ? member->serial : "";
 }
 
-void members_set_serial(Members *members, const char *name, const char *serial)
+gboolean members_add_serial(Members *members, const char *name, const char *serial)
+{
+    Member *member = members_find(members, name);
+    char *old = member ? member->serial : NULL;
+
+    if (!member || strlen(old) > SERIALS_LENGTH_MAX)
+        return FALSE;
+    member->serial = g_strjoin(*old ? " " : "", serial, old, NULL);
+    g_free(old);
+    members->version++;
+    members_keep(members);
+    return TRUE;
+}
+
+const char *members_of_serial(Members *members, const char *serial)
+{
+    for (guint i = 0; i < members->all->len; i++) {
+        Member *member = g_ptr_array_index(members->all, i);
+        g_auto(GStrv) serials = g_strsplit(member->serial, " ", -1);
+        if (g_strv_contains((const char *const *)serials, serial))
+            return member->name;
+    }
+    return NULL;
+}
+
+gboolean members_out(Members *members, const char *name)
 {
     Member *member = members_find(members, name);
 
-    if (!member)
-        return;
-    g_free(member->serial);
-    member->serial = g_strdup(serial);
-    members->version++;
+    if (!member || member->state == MEMBER_LEFT || members_is_self(members, member))
+        return FALSE;
+    member->state = MEMBER_LEFT;
+    g_clear_pointer(&member->info, json_unref);
     members_keep(members);
+    members_tell_peers(members, member);
+    members_tell(members, name);
+    return TRUE;
 }
 
 /* ---- Looking up ---- */

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* members.h - the nodes of the cluster: who they are, where, and whether they answer
  *
- * Each node is asked `node.info` each second; three misses and it has failed, and is asked less
- * often until it answers again. Who is a member comes from the authority's node, as a document with
- * a version: {version, authority, members: [{name, address, port, serial, left}]}; the rest each
- * node finds out by itself.
+ * A node is alive if it answers `node.info`; who is asked when is in members-watch.c. Who is a
+ * member comes from the authority's node, as a document with a version: {version, authority,
+ * members: [{name, address, port, serial, left}]}; the rest each node finds out by itself.
  */
 #pragma once
 
 #include "common/json.h"
+#include "gossip.h"
 #include "peer.h"
 
 typedef struct Members Members;
@@ -27,8 +27,18 @@ gboolean members_exist(Members *members);
 gboolean members_load(Members *members, GError **error);
 gboolean members_save(Members *members, GError **error);
 
-/* Begins to ask all but this node, by peers, which it tells who there is. period_ms 0: a second. */
-void members_start(Members *members, Peers *peers, guint period_ms);
+/* Begins to ask all but this node, by peers, which it tells who there is; gossip (may be NULL) is
+ * told whom it may meet. period_ms 0: a second. */
+void members_start(Members *members, Peers *peers, Gossip *gossip, guint period_ms);
+
+/* Gossip can be relied upon from now on, or not any more. */
+void members_gossip(Members *members, gboolean ready);
+
+/* Gossip has news of the node at this address. */
+void members_heard(Members *members, const char *name, const char *address, GossipNews news);
+
+/* How many of the others gossip says are alive. */
+guint members_heard_alive(Members *members);
 
 /* Who this node is (must be a member), whether its address was given by hand, who the authority
  * is. */
@@ -56,9 +66,17 @@ void members_remove(Members *members, const char *name);
 gboolean members_move(Members *members, const char *name, const char *address, guint port,
                       GError **error);
 
-/* The serial number of node's certificate ("" if not known), or a new one. */
-const char *members_serial(Members *members, const char *name);
-void members_set_serial(Members *members, const char *name, const char *serial);
+/* The serial numbers of the certificates that node was given, the newest first, separated by blanks ("" if not known); a
+ * new one is added. FALSE when there are too many to remember. */
+const char *members_serials(Members *members, const char *name);
+gboolean members_add_serial(Members *members, const char *name, const char *serial);
+
+/* The node that was given this certificate, or NULL. */
+const char *members_of_serial(Members *members, const char *serial);
+
+/* Marks node as one that has left, on the strength of a revocation list: the document that says so too is not here
+ * yet. FALSE if it is marked already. */
+gboolean members_out(Members *members, const char *name);
 
 gboolean members_has(Members *members, const char *name); /* and it has not left */
 gboolean members_has_left(Members *members, const char *name);

@@ -312,6 +312,8 @@ static void peer_found(Peer *peer, int fd)
     g_clear_error(&peer->reason);
     source_clear(&peer->redial);
     peer->connection = connection_new(peers, peer->name, fd);
+    if (peers->events.greet)
+        peers->events.greet(name, peer->connection->rpc, peers->user);
     while ((call = g_queue_pop_head(&peer->waiting)))
         call_send(call, peer->connection);
     if (peers->events.connected)
@@ -460,7 +462,10 @@ void peers_incoming(Peers *peers, const char *node, int fd)
 {
     Peer *peer = node ? g_hash_table_lookup(peers->table, node) : NULL;
 
-    connection_new(peers, node, fd);
+    Connection *connection = connection_new(peers, node, fd);
+
+    if (node && peers->events.greet)
+        peers->events.greet(node, connection->rpc, peers->user);
     if (peer) {
         peer->pause_ms = FIRST_MS;
         dial_soon(peer);

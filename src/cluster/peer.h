@@ -21,6 +21,8 @@ typedef struct {
                    gpointer user);
     /* The connection to a peer was made (up) or has ended. */
     void (*connected)(const char *node, gboolean up, gpointer user);
+    /* There is a connection with a peer, dialled or not: what is sent on it now is the first it hears. */
+    void (*greet)(const char *node, Rpc *rpc, gpointer user);
 } PeerEvents;
 
 /* self is this node's name: calls to it go round a socket pair and arrive at `called` like all

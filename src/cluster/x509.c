@@ -420,6 +420,25 @@ char *x509_revoke(const char *ca_key_text, const char *ca_text, const char *crl,
     return text_of(&exported);
 }
 
+char **x509_crl_serials(const char *text, GError **error)
+{
+    g_autoptr(AnyList) list = list_of(text, error);
+    g_autoptr(GStrvBuilder) serials = g_strv_builder_new();
+    gnutls_x509_crl_iter_t next = NULL;
+    guint8 bytes[64];
+    size_t length = sizeof bytes;
+
+    if (!list)
+        return NULL;
+    while (gnutls_x509_crl_iter_crt_serial(list, &next, bytes, &length, NULL) >= 0) {
+        g_autofree char *serial = hex_of(bytes, length);
+        g_strv_builder_add(serials, serial);
+        length = sizeof bytes;
+    }
+    gnutls_x509_crl_iter_deinit(next);
+    return g_strv_builder_end(serials);
+}
+
 gint64 x509_crl_number(const char *text, const char *ca_text, GError **error)
 {
     g_autoptr(AnyList) list = list_of(text, error);

@@ -45,6 +45,10 @@ gboolean x509_check(const char *certificate, const char *ca, const char *key, GE
 char *x509_revoke(const char *ca_key, const char *ca, const char *crl, const char *serial,
                   GError **error);
 
+/* The serial numbers on a revocation list (g_strfreev); NULL with an error for any other text. Whose it is is not
+ * looked at. */
+char **x509_crl_serials(const char *crl, GError **error);
+
 /* The running number of a revocation list that ca has signed; -1 with an error for any other
  * text. */
 gint64 x509_crl_number(const char *crl, const char *ca, GError **error);

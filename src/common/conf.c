@@ -39,6 +39,7 @@ static const Setting settings[] = {
     {"cpu-model", TEXT, AT(cpu_model), "MODEL", "the guests' CPU (by acceleration)"},
     {"qemu", TEXT, AT(qemu), "PATH", "the QEMU to use"},
     {"libvirtd", TEXT, AT(libvirtd), "PATH", "the libvirtd to use"},
+    {"serf", TEXT, AT(serf), "PATH|none", "the serf to use, to watch the nodes"},
     {"orphan-suspend", COUNT, AT(orphan_suspend_s), "S", "freeze a guest whose home is silent after (600)"},
     {"orphan-end", COUNT, AT(orphan_end_s), "S", "end a guest whose home is silent after (86400)"},
     {"spare-guests", COUNT, AT(spare_guests), "0|1", "guests started ahead, for jobs to come (1)"},
@@ -162,7 +163,7 @@ static gboolean conf_options(Conf *conf, int *argc, char **argv, GError **error)
         const char *value;
 
         if (!g_str_has_prefix(argv[i], "--") || g_str_equal(argv[i], "--help") || g_str_equal(argv[i], "--version") ||
-            g_str_equal(argv[i], "--libvirtd")) {
+            g_str_equal(argv[i], "--libvirtd") || g_str_equal(argv[i], "--gossip")) {
             argv[kept++] = argv[i];
             continue;
         }
@@ -208,6 +209,7 @@ static void conf_defaults(Conf *conf)
     default_text(&conf->cpu_model, "");
     default_text(&conf->qemu, QEMU_PATH);
     default_text(&conf->libvirtd, LIBVIRTD_PATH);
+    default_text(&conf->serf, SERF_PATH);
     if (!conf->cpus)
         conf->cpus = g_get_num_processors();
     if (!conf->memory_bytes)

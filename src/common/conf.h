@@ -22,6 +22,7 @@ typedef struct {
     char *cpu_model;     /* "": by acceleration and cluster */
     char *qemu;          /* path of QEMU */
     char *libvirtd;      /* path of libvirtd */
+    char *serf;          /* path of serf; "none": nodes are watched without */
     guint orphan_suspend_s, orphan_end_s;  /* 600, 86400 */
     guint host_down_s;   /* 30 */
     guint spare_guests;  /* 0 or 1 */

@@ -138,6 +138,27 @@ static void cluster_remove_node(Node *node, Json *params, RpcCall *call)
         rpc_fail(call, error);
 }
 
+static void left(GObject *source, GAsyncResult *result, gpointer user)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (cluster_leave_finish(result, &error))
+        rpc_reply(user, NULL);
+    else
+        rpc_fail(user, error);
+}
+
+static void cluster_leave_here(Node *node, Json *params, RpcCall *call)
+{
+    guint guests = g_hash_table_size(node->hosted) + g_hash_table_size(node->jobs);
+
+    if (guests)
+        rpc_fail_new(call, SJ_ERROR_BUSY, "%s has %u guests or jobs; \"sojourn drain\" sends guests away, \"sojourn home JOB\" brings jobs back",
+                     node_name(node), guests);
+    else
+        cluster_leave(node->cluster, left, call);
+}
+
 static void cluster_list(Node *node, Json *params, RpcCall *call)
 {
     rpc_reply(call, cluster_members(node->cluster));
@@ -149,8 +170,9 @@ static const struct {
     gboolean admin;
 } commands[] = {
     {"cluster.init", cluster_init_here, TRUE},   {"cluster.join", cluster_join_there, TRUE},
-    {"cluster.members", cluster_list, FALSE},    {"cluster.remove", cluster_remove_node, TRUE},
-    {"cluster.token", cluster_token_new, TRUE},  {"node.doctor", node_doctor, FALSE},
+    {"cluster.leave", cluster_leave_here, TRUE}, {"cluster.members", cluster_list, FALSE},
+    {"cluster.remove", cluster_remove_node, TRUE}, {"cluster.token", cluster_token_new, TRUE},
+    {"node.doctor", node_doctor, FALSE},
     {"node.bring", evacuation_bring, TRUE},      {"node.drain", evacuation_drain, TRUE},
     {"node.expel", evacuation_expel, TRUE},      {"node.list", node_list, FALSE},
     {"node.show", node_show, FALSE},             {"node.standing", node_standing, TRUE},

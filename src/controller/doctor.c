@@ -48,6 +48,16 @@ static void examine_cluster(Json *findings, Node *node)
             "%u of %u other nodes answer", alive, json_length(rows));
 }
 
+static void examine_gossip(Json *findings, Node *node)
+{
+    g_autofree char *text = NULL;
+    const char *remedy;
+    gboolean ok = cluster_gossips(node->cluster, &text, &remedy);
+
+    if (cluster_exists(node->cluster))
+        finding(findings, "gossip", ok, remedy, "%s", text);
+}
+
 Json *doctor_examine(Node *node)
 {
     Json *findings = json_array();
@@ -69,5 +79,6 @@ Json *doctor_examine(Node *node)
     finding(findings, "root", geteuid() != 0, "start it by sojourn-supervisor, which gives up root", "runs as user id %u",
             (guint)geteuid());
     examine_cluster(findings, node);
+    examine_gossip(findings, node);
     return findings;
 }

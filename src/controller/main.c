@@ -3,6 +3,7 @@
 #include "adoption.h"
 #include "balancer.h"
 #include "calls.h"
+#include "cluster/gossip.h"
 #include "common/error.h"
 #include "common/fault.h"
 #include "common/log.h"
@@ -52,6 +53,13 @@ static void cluster_changed(Cluster *cluster, const char *name, gpointer user)
 {
     log_debug("the cluster changed: %s", name ? name : "this node");
     events_member(user, name);
+}
+
+/* The supervisor runs the gossip's process as its settings say. */
+static void gossip_look(Cluster *cluster, gpointer user)
+{
+    if (((Node *)user)->supervised)
+        kill(getppid(), SIGUSR2);
 }
 
 static gboolean refresh(gpointer user)
@@ -105,10 +113,18 @@ static gboolean make_folders(const Conf *conf, GError **error)
            make_folder(conf->state_dir, "cluster", 0700, error);
 }
 
+/* Whether the parent is this node's supervisor, which signals mean something to. */
+static gboolean is_supervised(const Conf *conf)
+{
+    g_autofree char *path = g_build_filename(conf->run_dir, "supervisor.pid", NULL), *pid = NULL;
+
+    return g_file_get_contents(path, &pid, NULL, NULL) && atoi(pid) == getppid();
+}
+
 static int serve(Conf *conf)
 {
     static const HypervisorEvents hypervisor_events = {guests_ready, guests_lost, guest_ended, guest_changed};
-    static const ClusterEvents cluster_events = {calls_called, calls_opened, cluster_changed};
+    static const ClusterEvents cluster_events = {calls_called, calls_opened, cluster_changed, gossip_look};
     g_autoptr(GError) error = NULL;
     Node *node;
 
@@ -119,6 +135,7 @@ static int serve(Conf *conf)
     fault_init(conf->run_dir);
     node = node_new(conf);
     node->loop = g_main_loop_new(NULL, FALSE);
+    node->supervised = is_supervised(conf);
     node->hv = hypervisor_new(conf, &hypervisor_events, node);
     node->cluster = cluster_new(conf, &cluster_events, node);
     if (!cluster_start(node->cluster, &error))
@@ -147,7 +164,8 @@ static int usage(int status)
 {
     fprintf(status ? stderr : stdout,
             "usage: sojournd [OPTION]...\n\nThe controller of a node; started by sojourn-supervisor.\n\n%s"
-            "  --libvirtd                 become the node's private libvirtd instead\n",
+            "  --libvirtd                 become the node's private libvirtd instead\n"
+            "  --gossip                   become the node's serf instead\n",
             conf_help());
     return status;
 }
@@ -169,7 +187,7 @@ int main(int argc, char **argv)
         return usage(0);
     if (argc > 1 && g_str_equal(argv[1], "--version"))
         return puts("sojournd " PACKAGE_VERSION) < 0;
-    if (argc > 1 && !g_str_equal(argv[1], "--libvirtd"))
+    if (argc > 1 && !g_str_equal(argv[1], "--libvirtd") && !g_str_equal(argv[1], "--gossip"))
         return usage(2);
     if (geteuid() == 0) {
         log_error("sojournd does not run as root; start sojourn-supervisor, which gives up root");
@@ -177,7 +195,10 @@ int main(int argc, char **argv)
     }
     if (argc == 1)
         return serve(conf);
-    libvirtd_exec(conf, &error);
+    if (g_str_equal(argv[1], "--gossip"))
+        gossip_exec(conf, &error);
+    else
+        libvirtd_exec(conf, &error);
     log_error("%s", error->message);
     return 1;
 }

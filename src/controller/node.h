@@ -45,6 +45,7 @@ typedef struct {
     guint spare_timer;       /* until the next may be started */
     gint64 spare_after_us;   /* not before this (monotonic) */
     gint64 started_us;       /* monotonic */
+    gboolean supervised;     /* a supervisor started it */
     gboolean ending;         /* it was ordered to end, with its guests */
     gboolean stops;          /* this controller was told to end */
     guint adopting;         /* guests that libvirt is being asked about, to be taken over */

@@ -6,6 +6,9 @@
  * reaped at once: libvirt waits for that, and a migration takes four times as long without (QEMU
  * daemonises, so it is the subreaper's child).
  *
+ * serf runs while its settings, RUN_DIR/serf.json, are there: sojournd writes them when the node is
+ * in a cluster, changes them with the cluster's key, removes them when it leaves.
+ *
  * Invariants. Nothing here runs as root after become_user. One supervisor a run directory (a lock
  * on supervisor.pid). A child that dies is started again, at once the first time and ever later if
  * it keeps dying (at most each 10 s). Children die with the supervisor (PR_SET_PDEATHSIG); QEMUs do
@@ -13,7 +16,7 @@
  *
  * Signals. SIGTERM, SIGINT: sojournd, then libvirtd end; guests go on and are adopted by the next
  * supervisor's libvirtd. SIGUSR1: the same, then every QEMU of this node is ended too. SIGHUP:
- * sojournd is ended, and started again.
+ * sojournd is ended, and started again. SIGUSR2: serf's settings are looked at again.
  */
 #include "common/conf.h"
 #include "common/error.h"
@@ -44,6 +47,8 @@ typedef struct {
     const char *name; /* of its log and pid file */
     char **argv;
     void (*before)(void); /* to be done before each start; may be NULL */
+    char *settings;       /* it runs while this file is there; NULL: always */
+    struct timespec seen; /* when the file had been changed as it was started */
     pid_t pid;            /* 0: not running */
     gint64 started, due;  /* ms, monotonic */
     guint back_off;       /* ms */
@@ -215,10 +220,39 @@ G_GNUC_NORETURN static void child_exec(const Child *child, pid_t parent)
     _exit(127);
 }
 
+/* Whether the child is to run; ret_changed: with what is in its settings now. */
+static gboolean child_wanted(const Child *child, struct timespec *ret_changed)
+{
+    struct stat st;
+
+    if (!child->settings)
+        return TRUE;
+    if (stat(child->settings, &st) < 0)
+        return FALSE;
+    *ret_changed = st.st_mtim;
+    return TRUE;
+}
+
+/* The child's settings may be others, or gone. Serf takes SIGINT as the order to tell the others that
+ * it leaves; after SIGTERM it is back in a moment, and they never miss it. */
+static void child_look(Child *child)
+{
+    struct timespec changed;
+    gboolean wanted = child_wanted(child, &changed);
+
+    if (!child->settings)
+        return;
+    child->back_off = 0;
+    child->due = MIN(child->due, now_ms());
+    if (child->pid && (!wanted || changed.tv_sec != child->seen.tv_sec || changed.tv_nsec != child->seen.tv_nsec))
+        kill(child->pid, wanted ? SIGTERM : SIGINT);
+}
+
 static void child_start(Child *child)
 {
     if (child->before)
         child->before();
+    child_wanted(child, &child->seen);
 
     pid_t parent = getpid(), pid = fork();
 
@@ -240,6 +274,12 @@ static void child_died(Child *child, int status)
         child->back_off = 0;
     child->pid = 0;
     child->due = now_ms() + child->back_off;
+    if (child->settings)
+        remove_pid(child->name);
+    if (!child_wanted(child, &child->seen)) {
+        log_info("%s ended", child->name);
+        return;
+    }
     log_warning("%s ended (%s %d); it is started again in %u ms", child->name,
                 WIFSIGNALED(status) ? "signal" : "status",
                 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), child->back_off);
@@ -344,16 +384,21 @@ static int supervise(Child *children, guint count, int signals)
         int wait = -1;
 
         for (guint i = 0; i < count; i++) {
-            if (!children[i].pid && children[i].due <= now_ms())
+            struct timespec changed;
+            if (children[i].pid || !child_wanted(&children[i], &changed))
+                continue;
+            if (children[i].due <= now_ms())
                 child_start(&children[i]);
             if (!children[i].pid)
-                wait = MAX(children[i].due - now_ms(), 1);
+                wait = wait < 0 ? children[i].due - now_ms() : MIN(wait, children[i].due - now_ms());
         }
         poll(&(struct pollfd){.fd = signals, .events = POLLIN}, 1, wait);
         while (read(signals, &info, sizeof info) == sizeof info) {
             if (info.ssi_signo == SIGHUP && children[0].pid)
                 kill(children[0].pid, SIGTERM);
-            else if (info.ssi_signo != SIGCHLD && info.ssi_signo != SIGHUP)
+            for (guint i = 0; info.ssi_signo == SIGUSR2 && i < count; i++)
+                child_look(&children[i]);
+            if (info.ssi_signo != SIGCHLD && info.ssi_signo != SIGHUP && info.ssi_signo != SIGUSR2)
                 return info.ssi_signo;
         }
         reap(children, count);
@@ -362,7 +407,7 @@ static int supervise(Child *children, guint count, int signals)
 
 static int block_signals(void)
 {
-    static const int handled[] = {SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGUSR1};
+    static const int handled[] = {SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2};
     sigset_t set;
 
     sigemptyset(&set);
@@ -432,6 +477,9 @@ int main(int argc, char **argv)
         {.name = "libvirtd",
          .argv = child_argv(conf, state_dir, "--libvirtd", words),
          .before = end_probes},
+        {.name = "serf",
+         .argv = child_argv(conf, state_dir, "--gossip", words),
+         .settings = g_build_filename(run_dir, "serf.json", NULL)},
     };
     int how = supervise(children, G_N_ELEMENTS(children), signals);
     for (guint i = 0; i < G_N_ELEMENTS(children); i++) {
@@ -439,6 +487,7 @@ int main(int argc, char **argv)
             end_process(children[i].pid);
         remove_pid(children[i].name);
         g_strfreev(children[i].argv);
+        g_free(children[i].settings);
     }
     end_probes();
     if (how == SIGUSR1)

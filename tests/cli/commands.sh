@@ -123,6 +123,11 @@ is "$asked" 'cluster.token {"single": true, "valid_s": 60}'
 is "$out" sj1-token
 try 0 cluster join sj1-token
 is "$asked" 'cluster.join {"token": "sj1-token"}'
+try 0 cluster leave
+is "$asked" 'cluster.leave {}'
+try 0 cluster leave --force node2
+is "$asked" 'cluster.remove {"node": "node2"}'
+has "$out" "node2 is no member any more"
 try 0 cluster members --json
 is "$(field '[0]["authority"]')" True
 

@@ -76,3 +76,8 @@ FUZZ_TARGETS += fuzz-vector
 fuzz_vector_SOURCES = tests/fuzz/fuzz-vector.c $(FUZZ_DRIVER)
 fuzz_vector_LDFLAGS = $(FUZZ_LINK)
 fuzz_vector_LDADD = $(BALANCE_LIBS)
+
+FUZZ_TARGETS += fuzz-serf
+fuzz_serf_SOURCES = tests/fuzz/fuzz-serf.c $(FUZZ_DRIVER)
+fuzz_serf_LDFLAGS = $(FUZZ_LINK)
+fuzz_serf_LDADD = $(CLUSTER_LIBS)

@@ -50,6 +50,10 @@ UNIT_TESTS += test-authority
 test_authority_SOURCES = tests/unit/test-authority.c
 test_authority_LDADD = $(CLUSTER_LIBS)
 
+UNIT_TESTS += test-gossip
+test_gossip_SOURCES = tests/unit/test-gossip.c
+test_gossip_LDADD = $(CLUSTER_LIBS)
+
 UNIT_TESTS += test-members
 test_members_SOURCES = tests/unit/test-members.c
 test_members_LDADD = $(CLUSTER_LIBS)

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cluster/cluster.h"
+#include "cluster/gossip.h"
 #include "cluster/keyring.h"
 #include "cluster/members.h"
 #include "cluster/token.h"
@@ -619,6 +620,109 @@ static void test_removed(void)
     settle();
 }
 
+/* The number of the gossip's key that a node has on disk. */
+static gint64 gossip_number(Node *node)
+{
+    g_autofree char *folder = g_build_filename(node->conf->state_dir, "cluster", NULL);
+    g_autoptr(Keyring) keyring = keyring_load(folder, NULL);
+
+    return gossip_key_number(keyring->gossip);
+}
+
+/* A node that was away while another was thrown out hears it from any member: the authority's is not there. */
+static void test_hearsay(void)
+{
+    Node a, b, c, d;
+    g_autoptr(GError) error = NULL;
+
+    node_open(&a, "a", 1);
+    node_open(&b, "b", 2);
+    node_open(&c, "c", 3);
+    node_open(&d, "d", 4);
+    g_assert_true(cluster_init(a.cluster, NULL, NULL, NULL));
+    join_well(&b, &a);
+    join_well(&c, &a);
+    join_well(&d, &a);
+    WAIT_UNTIL(is_alive(&a, &c) && is_alive(&b, &c) && is_alive(&d, &c));
+    g_assert_cmpint(gossip_number(&b), ==, 1);
+    node_stop(&b);
+    node_stop(&c);
+    g_assert_true(cluster_remove(a.cluster, "c", &error));
+    g_assert_no_error(error);
+    WAIT_UNTIL(g_str_equal(state_of(&d, &c), "left") && gossip_number(&d) == 2);
+    node_stop(&a);
+    node_start(&b);
+    WAIT_UNTIL(g_str_equal(state_of(&b, &c), "left"));
+    node_start(&c); /* with all that it had, and the wish to go on */
+    g_assert_cmpint(dial(&c, "b", "link", &error), ==, -1);
+    g_assert_nonnull(error);
+    g_clear_error(&error);
+    g_assert_null(call(&c, "b", "who", 1500, &error));
+    g_clear_error(&error);
+    g_assert_cmpint(gossip_number(&b), ==, 1); /* that is for the authority alone to hand out */
+    node_stop(&b);
+    node_start(&b);
+    g_assert_cmpstr(state_of(&b, &c), ==, "left");
+    node_start(&a);
+    WAIT_UNTIL(gossip_number(&b) == 2);
+    node_close(&a);
+    node_close(&b);
+    node_close(&c);
+    node_close(&d);
+    settle();
+}
+
+static void gone(GObject *source, GAsyncResult *result, gpointer user)
+{
+    Outcome *outcome = user;
+
+    cluster_leave_finish(result, &outcome->error);
+    outcome->done = TRUE;
+}
+
+static void leave(Node *node, GError **error)
+{
+    Outcome outcome = {0};
+
+    cluster_leave(node->cluster, gone, &outcome);
+    WAIT_UNTIL(outcome.done);
+    if (outcome.error)
+        g_propagate_error(error, outcome.error);
+}
+
+/* Nodes leave by themselves; the authority's as the last. */
+static void test_leave(void)
+{
+    Node a, b;
+    g_autoptr(GError) error = NULL;
+
+    node_open(&a, "a", 1);
+    node_open(&b, "b", 2);
+    leave(&a, &error);
+    g_assert_nonnull(strstr(error->message, "in no cluster"));
+    g_clear_error(&error);
+    g_assert_true(cluster_init(a.cluster, NULL, NULL, NULL));
+    join_well(&b, &a);
+    WAIT_UNTIL(is_alive(&a, &b) && is_alive(&b, &a));
+    leave(&a, &error);
+    g_assert_nonnull(strstr(error->message, "--force"));
+    g_clear_error(&error);
+    leave(&b, &error);
+    g_assert_no_error(error);
+    g_assert_false(cluster_exists(b.cluster));
+    g_assert_cmpstr(state_of(&a, &b), ==, "left");
+    join_well(&b, &a);
+    WAIT_UNTIL(is_alive(&a, &b));
+    leave(&b, &error);
+    leave(&a, &error);
+    g_assert_no_error(error);
+    g_assert_false(cluster_exists(a.cluster));
+    g_assert_true(cluster_init(a.cluster, NULL, NULL, NULL)); /* another one */
+    node_close(&a);
+    node_close(&b);
+    settle();
+}
+
 /* The serial number of a node's own certificate (g_free). */
 static char *serial_of(Node *node)
 {
@@ -639,10 +743,12 @@ static gboolean has_serial(Node *node, const char *serial)
 static void test_renewed(void)
 {
     Node a, b;
-    g_autofree char *a_serial = NULL, *b_serial = NULL;
+    g_autofree char *a_serial = NULL, *b_serial = NULL, *new_serial = NULL, *crl = NULL, *folder = NULL;
+    g_auto(GStrv) serials = NULL;
 
     node_open(&a, "a", 1);
     node_open(&b, "b", 2);
+    folder = g_build_filename(a.conf->state_dir, "cluster", NULL);
     g_assert_true(cluster_init(a.cluster, NULL, NULL, NULL));
     join_well(&b, &a);
     a_serial = serial_of(&a);
@@ -652,6 +758,16 @@ static void test_renewed(void)
     WAIT_UNTIL(!has_serial(&a, a_serial) && !has_serial(&b, b_serial));
     assert_dials(&a, &b);
     assert_dials(&b, &a);
+
+    /* Who is thrown out is so with all certificates that are still good. */
+    new_serial = serial_of(&b);
+    g_assert_true(cluster_remove(a.cluster, "b", NULL));
+    crl = keyring_read(folder, "crl.pem", NULL);
+    serials = x509_crl_serials(crl, NULL);
+    g_assert_cmpuint(g_strv_length(serials), ==, 2);
+    g_assert_true(g_strv_contains((const char *const *)serials, b_serial));
+    g_assert_true(g_strv_contains((const char *const *)serials, new_serial));
+    WAIT_UNTIL(!cluster_exists(b.cluster));
     node_close(&a);
     node_close(&b);
     settle();
@@ -769,6 +885,8 @@ int main(int argc, char **argv)
     g_test_add_func("/members/down", test_down);
     g_test_add_func("/members/moved", test_moved);
     g_test_add_func("/members/removed", test_removed);
+    g_test_add_func("/members/hearsay", test_hearsay);
+    g_test_add_func("/members/leave", test_leave);
     g_test_add_func("/members/renewed", test_renewed);
     g_test_add_func("/members/bad-init", test_bad_init);
     return g_test_run();
