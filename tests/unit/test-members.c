@@ -761,6 +761,7 @@ static void test_renewed(void)
 
     /* Who is thrown out is so with all certificates that are still good. */
     new_serial = serial_of(&b);
+    WAIT_UNTIL(is_alive(&a, &b));
     g_assert_true(cluster_remove(a.cluster, "b", NULL));
     crl = keyring_read(folder, "crl.pem", NULL);
     serials = x509_crl_serials(crl, NULL);
