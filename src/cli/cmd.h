@@ -37,6 +37,7 @@ int cmd_lock(int argc, char **argv);
 int cmd_migrate(int argc, char **argv);
 int cmd_node(int argc, char **argv);
 int cmd_nodes(int argc, char **argv);
+int cmd_procfs(int argc, char **argv);
 int cmd_quiet(int argc, char **argv);
 int cmd_resume(int argc, char **argv);
 int cmd_run(int argc, char **argv);

@@ -15,6 +15,7 @@ sojourn_SOURCES = \
 	src/cli/cmd-lock.c \
 	src/cli/cmd-migrate.c \
 	src/cli/cmd-nodes.c \
+	src/cli/cmd-procfs.c \
 	src/cli/cmd-run.c \
 	src/cli/cmd-show.c \
 	src/cli/cmd-standing.c \
@@ -25,11 +26,12 @@ sojourn_SOURCES = \
 	src/cli/fields.c src/cli/fields.h \
 	src/cli/main.c \
 	src/cli/migrated.c src/cli/migrated.h \
+	src/cli/procfs.c src/cli/procfs.h \
 	src/cli/progress.c src/cli/progress.h \
 	src/cli/shell.c src/cli/shell.h \
 	src/cli/table.c src/cli/table.h \
 	$(NULL)
-sojourn_CFLAGS = $(AM_CFLAGS) $(READLINE_CFLAGS) $(NCURSES_CFLAGS)
+sojourn_CFLAGS = $(AM_CFLAGS) $(FUSE_CFLAGS) $(READLINE_CFLAGS) $(NCURSES_CFLAGS)
 sojourn_LDADD = $(DEPUTY_LIBS) $(COMMON_LIBS) $(READLINE_LIBS) $(NCURSES_LIBS) -lm
 
 # The rig is scripts/rig in the tree, and sojourn-rig where it is installed
@@ -40,7 +42,7 @@ sojourn-rig: $(top_srcdir)/scripts/rig
 	$(AM_V_GEN)cp $(top_srcdir)/scripts/rig $@ && chmod +x $@
 
 SHELL_TESTS += tests/cli/commands.sh tests/cli/shell.sh
-dist_check_SCRIPTS += tests/cli/attach.sh tests/cli/commands.sh tests/cli/shell.sh tests/cli/rig.sh tests/cli/canned-controller
+dist_check_SCRIPTS += tests/cli/attach.sh tests/cli/commands.sh tests/cli/shell.sh tests/cli/procfs.sh tests/cli/rig.sh tests/cli/canned-controller
 EXTRA_DIST += tests/cli/answers.json
 
 # openMosix's old names: one program, and links to it in a folder of their own, for PATH

@@ -34,6 +34,7 @@ const Command commands[] = {
     { "drain", "[--json] [--deadline=S]", "empty this node, as much of it as can be in time", cmd_drain },
     { "cluster", "init|token|join|members|leave [ARG]...", "make a cluster, let nodes in and out",
       cmd_cluster },
+    { "procfs", "[--foreground] [--allow-other] DIR", "show openMosix's files of /proc in a folder", cmd_procfs },
     { "doctor", "[--json]", "tell what this node can do, and what it lacks", cmd_doctor },
     { "help", "[COMMAND]", "explain a command", cmd_help },
     { "version", "[--json]", "print the version", cmd_version },

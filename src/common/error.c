@@ -2,6 +2,8 @@
 /* error.c - the one GError domain: what kind of failure, and the exit status that goes with it */
 #include "error.h"
 
+#include <errno.h>
+
 G_DEFINE_QUARK(sojourn-error-quark, sj_error)
 
 static const char *const names[] = {
@@ -31,4 +33,20 @@ int sj_error_code(const char *name)
 int sj_error_exit(const GError *error)
 {
     return g_error_matches(error, SJ_ERROR, SJ_ERROR_USAGE) ? 2 : 1;
+}
+
+int sj_error_errno(const GError *error)
+{
+    static const struct {
+        SjErrorCode code;
+        int error;
+    } table[] = {
+        { SJ_ERROR_USAGE, EINVAL }, { SJ_ERROR_NOT_FOUND, EINVAL }, { SJ_ERROR_DENIED, EPERM },
+        { SJ_ERROR_LOCKED, EBUSY }, { SJ_ERROR_BUSY, EAGAIN },      { SJ_ERROR_DOWN, EHOSTDOWN },
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(table); i++)
+        if (g_error_matches(error, SJ_ERROR, table[i].code))
+            return table[i].error;
+    return EIO;
 }

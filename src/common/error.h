@@ -32,3 +32,7 @@ int sj_error_code(const char *name);
 
 /* The exit status of a command that failed with this error: 2 for usage, else 1. */
 int sj_error_exit(const GError *error);
+
+/* The errno that tells a program the same, where a file stands for a command: EINVAL for words that mean nothing, EIO for
+ * what has none of its own. */
+int sj_error_errno(const GError *error);

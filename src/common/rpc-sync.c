@@ -65,8 +65,11 @@ int rpc_listen(const char *path, int mode, GError **error)
     return -1;
 }
 
+#define LOOK_MS 100
+
 typedef struct {
-    gboolean done;
+    gboolean done, given_up;
+    gboolean (*gives_up)(gpointer user);
     Json *result;
     GError *error;
     void (*notified)(const char *method, Json *params, gpointer user);
@@ -98,33 +101,74 @@ static void sync_called(Rpc *rpc, RpcCall *call, const char *method, Json *param
     rpc_reply(call, NULL);
 }
 
-Json *rpc_call_sync(const char *socket_path, const char *method, Json *params, guint timeout_ms,
-                    void (*notified)(const char *method, Json *params, gpointer user), gpointer user,
-                    GError **error)
+static gboolean sync_look(gpointer user)
+{
+    Sync *sync = user;
+
+    if (!sync->done && sync->gives_up(sync->user)) {
+        sync->given_up = TRUE;
+        sync->done = TRUE;
+    }
+    return G_SOURCE_CONTINUE;
+}
+
+static GSource *look_source(Sync *sync, GMainContext *context)
+{
+    GSource *source = g_timeout_source_new(LOOK_MS);
+
+    g_source_set_callback(source, sync_look, sync, NULL);
+    g_source_attach(source, context);
+    return source;
+}
+
+/* fd and params are taken over. */
+static Json *call(int fd, const char *method, Json *params, guint timeout_ms, Sync *sync, GError **error)
 {
     static const RpcEvents events = {.called = sync_called};
-    Sync sync = {.notified = notified, .user = user};
-    int fd = rpc_connect(socket_path, error);
-    GMainContext *context;
+    GMainContext *context = g_main_context_new();
+    g_autoptr(GSource) look = sync->gives_up ? look_source(sync, context) : NULL;
     Rpc *rpc;
 
-    if (fd < 0) {
-        json_unref(params);
-        return NULL;
-    }
-    context = g_main_context_new();
     g_main_context_push_thread_default(context);
-    rpc = rpc_new(fd, &events, &sync);
-    rpc_call(rpc, method, params, -1, timeout_ms, sync_answer, &sync);
-    while (!sync.done)
+    rpc = rpc_new(fd, &events, sync);
+    rpc_call(rpc, method, params, -1, timeout_ms, sync_answer, sync);
+    while (!sync->done)
         g_main_context_iteration(context, TRUE);
+    if (look)
+        g_source_destroy(look);
     rpc_close(rpc);
     while (g_main_context_iteration(context, FALSE))
         ;
     rpc_unref(rpc);
     g_main_context_pop_thread_default(context);
     g_main_context_unref(context);
-    if (sync.error)
-        g_propagate_error(error, sync.error);
-    return sync.result;
+    if (sync->given_up) {
+        g_clear_pointer(&sync->result, json_unref);
+        g_clear_error(&sync->error);
+        g_set_error(error, SJ_ERROR, SJ_ERROR_CUT, "Nobody waits for the controller's answer any more");
+    } else if (sync->error) {
+        g_propagate_error(error, sync->error);
+    }
+    return sync->result;
+}
+
+Json *rpc_call_sync(const char *socket_path, const char *method, Json *params, guint timeout_ms,
+                    void (*notified)(const char *method, Json *params, gpointer user), gpointer user,
+                    GError **error)
+{
+    Sync sync = {.notified = notified, .user = user};
+    int fd = rpc_connect(socket_path, error);
+
+    if (fd >= 0)
+        return call(fd, method, params, timeout_ms, &sync, error);
+    json_unref(params);
+    return NULL;
+}
+
+Json *rpc_call_fd(int fd, const char *method, Json *params, guint timeout_ms, gboolean (*gives_up)(gpointer user),
+                  gpointer user, GError **error)
+{
+    Sync sync = {.gives_up = gives_up, .user = user};
+
+    return call(fd, method, params, timeout_ms, &sync, error);
 }

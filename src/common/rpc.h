@@ -55,6 +55,11 @@ Json *rpc_call_sync(const char *socket_path, const char *method, Json *params, g
                     void (*notified)(const char *method, Json *params, gpointer user), gpointer user,
                     GError **error);
 
+/* The same over a connection that is there (fd is taken over), asked each 0.1 s whether to give up waiting (may be NULL):
+ * then SJ_ERROR_CUT. */
+Json *rpc_call_fd(int fd, const char *method, Json *params, guint timeout_ms, gboolean (*gives_up)(gpointer user),
+                  gpointer user, GError **error);
+
 /* Connects to a UNIX stream socket (close-on-exec); -1 and a sentence on failure. */
 int rpc_connect(const char *path, GError **error);
 

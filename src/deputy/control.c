@@ -46,23 +46,6 @@ static void answer(Ask *ask, int error, const char *text)
     g_free(ask);
 }
 
-/* What a program understands of why not: the codes are those of check_error (src/controller). */
-static int errno_of(const GError *error)
-{
-    static const struct {
-        SjErrorCode code;
-        int error;
-    } table[] = {
-        { SJ_ERROR_USAGE, EINVAL }, { SJ_ERROR_NOT_FOUND, EINVAL }, { SJ_ERROR_DENIED, EPERM },
-        { SJ_ERROR_LOCKED, EBUSY }, { SJ_ERROR_BUSY, EAGAIN },      { SJ_ERROR_DOWN, EHOSTDOWN },
-    };
-
-    for (gsize i = 0; i < G_N_ELEMENTS(table); i++)
-        if (g_error_matches(error, SJ_ERROR, table[i].code))
-            return table[i].error;
-    return EIO;
-}
-
 /* Reading */
 
 static char *show_where(Json *job)
@@ -111,7 +94,7 @@ static void shown(Json *job, const GError *error, gpointer user)
     Ask *ask = user;
     g_autofree char *text = error ? NULL : ask->show(job);
 
-    answer(ask, error ? errno_of(error) : 0, text ?: "");
+    answer(ask, error ? sj_error_errno(error) : 0, text ?: "");
 }
 
 static void ask_show(Ask *ask, Show show)
@@ -126,7 +109,7 @@ static void ask_show(Ask *ask, Show show)
 
 static void done(Json *result, const GError *error, gpointer user)
 {
-    answer(user, error ? errno_of(error) : 0, "");
+    answer(user, error ? sj_error_errno(error) : 0, "");
 }
 
 static void order_go(Ask *ask, const char *text)

@@ -131,8 +131,14 @@ has "$out" "node2 is no member any more"
 try 0 cluster members --json
 is "$(field '[0]["authority"]')" True
 
+try 1 procfs "$work/nowhere"
+is "$err" "sojourn: $work/nowhere: No such file or directory"
+try 1 procfs "$work/record"
+has "$err" "is no folder"
+is "$asked" ""
+
 # Wrong usage is 2, with the synopsis; help is 0 for every command; nothing is asked.
-for words in nonsense migrate "migrate a" "list b" "show a b" "list --nonsense" "cluster" "cluster nonsense" kill "run"; do
+for words in nonsense migrate "migrate a" "list b" "show a b" "list --nonsense" procfs "procfs a b" "cluster" "cluster nonsense" kill "run"; do
     try 2 $words
     is "$asked" ""
     has "$err" sojourn

@@ -22,6 +22,10 @@ UNIT_TESTS += test-control
 test_control_SOURCES = tests/unit/test-control.c src/deputy/control.c src/deputy/control.h
 test_control_LDADD = $(UNIT_LDADD)
 
+UNIT_TESTS += test-procfs
+test_procfs_SOURCES = tests/unit/test-procfs.c src/cli/procfs.c src/cli/procfs.h
+test_procfs_LDADD = $(UNIT_LDADD)
+
 UNIT_TESTS += test-verdict
 test_verdict_SOURCES = tests/unit/test-verdict.c src/controller/verdict.c src/controller/verdict.h
 test_verdict_LDADD = $(GLIB_LIBS)
