@@ -198,26 +198,110 @@ static gboolean decide_one(const Search *search, const BalanceNode *self, const 
     return found;
 }
 
-guint balance_decide(const BalanceRules *rules, const BalanceNode *self, const BalanceJob *jobs, guint n_jobs,
-                     BalanceNode *nodes, guint n_nodes, BalanceMay may, gpointer user, guint32 *seed,
-                     BalanceMove *ret_moves, guint max)
+static guint decide(const Search *search, const BalanceNode *self, const BalanceJob *jobs, guint n_jobs, BalanceMove *ret_moves,
+                    guint max)
 {
-    const Search search = {rules, nodes, n_nodes, may, user, seed};
     BalanceNode here = *self;
-    guint count;
+    guint count = decide_memory(search, &here, jobs, n_jobs, ret_moves, max);
 
-    if (!n_jobs || !n_nodes)
-        return 0;
-    count = decide_memory(&search, &here, jobs, n_jobs, ret_moves, max);
-    while (count < max && decide_one(&search, &here, jobs, n_jobs, ret_moves, count, &ret_moves[count])) {
+    while (count < max && decide_one(search, &here, jobs, n_jobs, ret_moves, count, &ret_moves[count])) {
         const BalanceJob *job = &jobs[ret_moves[count].job];
 
-        charge(&nodes[ret_moves[count].node], job);
+        charge(&search->nodes[ret_moves[count].node], job);
         here.demand -= MIN(here.demand, job->demand);
         here.memory_free += job->bytes;
         count++;
     }
     return count;
+}
+
+/* Groups: what is decided about are units, a group or a single job each. */
+
+typedef struct {
+    const guint *unit_of;   /* of each job */
+    guint n_jobs;
+    BalanceMay may;
+    gpointer user;
+} Units;
+
+static void join(BalanceJob *unit, const BalanceJob *job)
+{
+    unit->demand += job->demand;
+    unit->bytes += job->bytes;
+    unit->age_s = MAX(unit->age_s, job->age_s);
+    unit->here_s = MIN(unit->here_s, job->here_s);
+    unit->moves = MAX(unit->moves, job->moves);
+    unit->movable = unit->movable && job->movable;
+    unit->settled = unit->settled || job->settled;
+}
+
+/* Returns how many units there are. */
+static guint make_units(const BalanceJob *jobs, guint n_jobs, BalanceJob *ret_units, guint *ret_unit_of)
+{
+    g_autoptr(GHashTable) known = g_hash_table_new(NULL, NULL); /* group → unit + 1 */
+    guint n = 0;
+
+    for (guint i = 0; i < n_jobs; i++) {
+        guint seen = jobs[i].group ? GPOINTER_TO_UINT(g_hash_table_lookup(known, GUINT_TO_POINTER(jobs[i].group))) : 0;
+
+        ret_unit_of[i] = seen ? seen - 1 : n;
+        if (seen) {
+            join(&ret_units[seen - 1], &jobs[i]);
+            continue;
+        }
+        ret_units[n++] = jobs[i];
+        if (jobs[i].group)
+            g_hash_table_insert(known, GUINT_TO_POINTER(jobs[i].group), GUINT_TO_POINTER(n));
+    }
+    return n;
+}
+
+static gboolean may_all(guint unit, guint node, gpointer user)
+{
+    const Units *units = user;
+
+    for (guint i = 0; i < units->n_jobs; i++)
+        if (units->unit_of[i] == unit && !units->may(i, node, units->user))
+            return FALSE;
+    return TRUE;
+}
+
+static guint decide_units(const Search *search, const BalanceNode *self, const BalanceJob *jobs, guint n_jobs, BalanceMove *ret_moves,
+                          guint max)
+{
+    g_autofree BalanceJob *units = g_new(BalanceJob, n_jobs);
+    g_autofree guint *unit_of = g_new(guint, n_jobs);
+    g_autofree BalanceMove *moves = g_new(BalanceMove, max + 1);
+    Units all = {unit_of, n_jobs, search->may, search->user};
+    Search by_unit = *search;
+    guint n_units = make_units(jobs, n_jobs, units, unit_of), n_moves, count = 0;
+
+    by_unit.may = search->may ? may_all : NULL;
+    by_unit.user = &all;
+    n_moves = decide(&by_unit, self, units, n_units, moves, max);
+    for (guint k = 0; k < n_moves && count < max; k++) {
+        for (guint i = 0; i < n_jobs; i++) {
+            if (unit_of[i] != moves[k].job)
+                continue;
+            ret_moves[count] = moves[k];
+            ret_moves[count++].job = i;
+        }
+    }
+    return count;
+}
+
+guint balance_decide(const BalanceRules *rules, const BalanceNode *self, const BalanceJob *jobs, guint n_jobs,
+                     BalanceNode *nodes, guint n_nodes, BalanceMay may, gpointer user, guint32 *seed,
+                     BalanceMove *ret_moves, guint max)
+{
+    const Search search = {rules, nodes, n_nodes, may, user, seed};
+
+    if (!n_jobs || !n_nodes)
+        return 0;
+    for (guint i = 0; i < n_jobs; i++)
+        if (jobs[i].group)
+            return decide_units(&search, self, jobs, n_jobs, ret_moves, max);
+    return decide(&search, self, jobs, n_jobs, ret_moves, max);
 }
 
 /* Elsewhere */

@@ -26,6 +26,9 @@
  * Memory goes before all that (*ushering*): a node whose free memory falls below its reserve sends away the smallest job that is
  * large enough to restore it, before it swaps, wherever memory is left. No node is asked to go below its own reserve.
  *
+ * Jobs of a *group* that are here are one job to all this: it wants what they want together, may go where each may, and is as new here
+ * and as settled as the one that is most so. Either all of them move to one place, or none.
+ *
  * What the functions do not know - locks, lists, islands of acceleration, images - the caller says: by `movable`, and by `may`.
  *
  * Invariants: every move that is returned names a movable job once and a node that takes jobs; the picture of the other nodes is
@@ -53,6 +56,7 @@ typedef struct {
     guint moves;            /* how often it has moved */
     gboolean movable;       /* not locked, not on its way, ... */
     gboolean settled;       /* moves for memory only */
+    guint group;            /* those of one number move together; 0: by itself */
 } BalanceJob;
 
 typedef struct {
@@ -78,8 +82,9 @@ typedef gboolean (*BalanceMay)(guint job, guint node, gpointer user);
 /* The slowness of a node if demand were added (promises count). */
 double balance_slowness(const BalanceNode *node, double more);
 
-/* Chooses up to max moves of jobs from this node (self, exact) to the others, most urgent first, and charges nodes with them.
- * seed is a state for ties, any number. Returns how many. */
+/* Chooses up to max moves of jobs from this node (self, exact) to the others, most urgent first, and charges nodes with them; more
+ * than max only to complete a group, so ret_moves has room for max, or n_jobs if there are groups. seed is a state for ties, any
+ * number. Returns how many. */
 guint balance_decide(const BalanceRules *rules, const BalanceNode *self, const BalanceJob *jobs, guint n_jobs,
                      BalanceNode *nodes, guint n_nodes, BalanceMay may, gpointer user, guint32 *seed,
                      BalanceMove *ret_moves, guint max);

@@ -15,12 +15,13 @@
 
 #define QUICK_MS 1000
 
-static void usage_of(const char *verb)
+int client_usage(const char *verb)
 {
     const Command *command = command_find(verb);
 
     if (command)
         fprintf(stderr, "usage: sojourn %s %s\n", command->name, command->args);
+    return 2;
 }
 
 gboolean client_words(int *argc, char ***argv, const GOptionEntry *options, int least, int most)
@@ -36,7 +37,7 @@ gboolean client_words(int *argc, char ***argv, const GOptionEntry *options, int 
         g_option_context_add_main_entries(context, options, NULL);
     if (!g_option_context_parse(context, argc, argv, &error)) {
         log_error("%s", error->message);
-        usage_of(verb);
+        client_usage(verb);
         return FALSE;
     }
     if (*argc > 1 && g_str_equal((*argv)[1], "--")) {
@@ -47,7 +48,7 @@ gboolean client_words(int *argc, char ***argv, const GOptionEntry *options, int 
     if (words >= least && words <= most)
         return TRUE;
     log_error(words < least ? "%s: something is missing" : "%s: too many words", verb);
-    usage_of(verb);
+    client_usage(verb);
     return FALSE;
 }
 
@@ -108,6 +109,78 @@ Json *client_call_notified(const char *method, Json *params, ClientNotified noti
                            gpointer user, int *ret_status)
 {
     return call(method, params, 0, notified, user, ret_status);
+}
+
+/* Several at once */
+
+typedef struct {
+    ClientNotified notified;
+    ClientAnswered answered;
+    gpointer user;
+    guint left;
+} Many;
+
+typedef struct {
+    Many *many;
+    guint index;
+} Asked;
+
+static void many_answered(Rpc *rpc, Json *result, int fd, const GError *error, gpointer user)
+{
+    Asked *asked = user;
+
+    if (fd >= 0)
+        close(fd);
+    asked->many->left--;
+    asked->many->answered(asked->index, result, error, asked->many->user);
+    g_free(asked);
+}
+
+static void many_called(Rpc *rpc, RpcCall *call, const char *method, Json *params, int fd, gpointer user)
+{
+    Many *many = user;
+
+    if (fd >= 0)
+        close(fd);
+    if (many->notified)
+        many->notified(method, params, many->user);
+    rpc_reply(call, NULL);
+}
+
+static void call_many(int fd, const char *method, Json **params, guint n, Many *many)
+{
+    static const RpcEvents events = { .called = many_called };
+    Rpc *rpc = rpc_new(fd, &events, many);
+
+    for (guint i = 0; i < n; i++) {
+        Asked *asked = g_new(Asked, 1);
+
+        *asked = (Asked){ many, i };
+        rpc_call(rpc, method, g_steal_pointer(&params[i]), -1, 0, many_answered, asked);
+    }
+    while (many->left)
+        g_main_context_iteration(NULL, TRUE);
+    rpc_close(rpc);
+    rpc_unref(rpc);
+}
+
+gboolean client_call_many(const char *method, Json **params, guint n, ClientNotified notified, ClientAnswered answered, gpointer user,
+                          int *ret_status)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *socket = socket_for(method, &error);
+    int fd = socket ? rpc_connect(socket, &error) : -1;
+    Many many = { notified, answered, user, n };
+
+    if (fd >= 0) {
+        call_many(fd, method, params, n, &many);
+        return TRUE;
+    }
+    for (guint i = 0; i < n; i++)
+        g_clear_pointer(&params[i], json_unref);
+    log_error("%s", error->message);
+    *ret_status = sj_error_exit(error);
+    return FALSE;
 }
 
 Json *client_ask(const char *method)

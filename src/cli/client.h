@@ -9,6 +9,9 @@
  * and ends the program. */
 gboolean client_words(int *argc, char ***argv, const GOptionEntry *options, int least, int most);
 
+/* Says how a verb is used; returns 2. */
+int client_usage(const char *verb);
+
 /* One entry for GOptionEntry arrays: --json. */
 #define OPTION_JSON(where) { "json", 'j', 0, G_OPTION_ARG_NONE, (where), "Print JSON", NULL }
 
@@ -20,6 +23,13 @@ typedef void (*ClientNotified)(const char *method, Json *params, gpointer user);
 Json *client_call(const char *method, Json *params, guint timeout_ms, int *ret_status);
 Json *client_call_notified(const char *method, Json *params, ClientNotified notified,
                            gpointer user, int *ret_status);
+
+/* Asks several things at once, on one connection, and waits for all: params (taken over, each) are n objects; answered is called for
+ * each as its answer comes, with the result (not owned) or the error. FALSE: nothing was asked, the sentence was printed and *ret_status
+ * is the exit status. */
+typedef void (*ClientAnswered)(guint index, Json *result, const GError *error, gpointer user);
+gboolean client_call_many(const char *method, Json **params, guint n, ClientNotified notified, ClientAnswered answered, gpointer user,
+                          int *ret_status);
 
 /* The same, quietly, for completion: NULL on any failure, within a second. */
 Json *client_ask(const char *method);

@@ -2,6 +2,8 @@
 /* cmd-migrate.c - sojourn migrate and home: move a job, and say how it went */
 #include "client.h"
 #include "cmd.h"
+#include "group.h"
+#include "common/log.h"
 #include "migrated.h"
 #include "progress.h"
 
@@ -39,9 +41,26 @@ static int migrate(const char *job, const char *node, gboolean as_json)
 int cmd_migrate(int argc, char **argv)
 {
     gboolean as_json = FALSE;
-    const GOptionEntry options[] = { OPTION_JSON(&as_json), { NULL } };
+    g_autofree char *group = NULL, *node = NULL;
+    const GOptionEntry options[] = {
+        OPTION_JSON(&as_json),
+        { "group", 'g', 0, G_OPTION_ARG_STRING, &group, "All jobs of this group; only the node is named then", "GROUP" },
+        { NULL }
+    };
 
-    return client_words(&argc, &argv, options, 2, 2) ? migrate(argv[1], argv[2], as_json) : 2;
+    if (!client_words(&argc, &argv, options, 1, G_MAXINT))
+        return 2;
+    if ((argc > 2) == (group != NULL)) {
+        log_error(group ? "with a group the node alone is named" : "migrate: which job, and where to?");
+        return client_usage("migrate");
+    }
+    if (group)
+        return group_migrate_all(group, argv[1], as_json);
+    if (argc == 3)
+        return migrate(argv[1], argv[2], as_json);
+    node = g_strdup(argv[argc - 1]);
+    argv[argc - 1] = NULL;
+    return group_migrate((const char *const *) argv + 1, node, as_json);
 }
 
 int cmd_home(int argc, char **argv)

@@ -150,6 +150,7 @@ static gboolean parse(RunWords *words, int *argc, char ***argv, GError **error)
           "NODE,..." },
         { "hint", 0, 0, G_OPTION_ARG_STRING, &run->hint,
           "What it does most: cpu (computes: counts as all its CPUs), io (stays near its files)", "KIND" },
+        { "group", 0, 0, G_OPTION_ARG_STRING, &run->group, "It moves together with the others of this group", "GROUP" },
         { "decay", 0, 0, G_OPTION_ARG_STRING, &run->decay,
           "How soon the balancer forgets what it did: slow, fast, none", "PACE" },
         { "trust-nodes", 0, 0, G_OPTION_ARG_NONE, &run->trust_nodes, "Let root's job leave home",
@@ -208,6 +209,7 @@ static void words_clear(RunWords *words)
 
     g_free(run->name);
     g_free(run->on);
+    g_free(run->group);
     g_free(run->hint);
     g_free(run->decay);
     g_free(run->arch);

@@ -14,6 +14,7 @@ static const Field fields[] = {
     { "State", "state", FIELD_TEXT, NULL },
     { "Home", "home", FIELD_TEXT, NULL },
     { "Node", "node", FIELD_TEXT, NULL },
+    { "Group", "group", FIELD_TEXT, NULL },
     { "Locked", "locked", FIELD_YES, NULL },
     { "Started", "started", FIELD_TIME, NULL },
     { "Architecture", "arch", FIELD_TEXT, NULL },

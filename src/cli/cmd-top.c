@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* cmd-top.c - sojourn top: nodes and jobs on a terminal, kept up to date; the only file that knows ncurses
  *
- * Above the nodes, a bar each, by openMosix's mon keys; below the jobs, to sort, filter, move and kill. What is shown is asked for
+ * Above the nodes, a bar each, by openMosix's mon keys, lying or upright (chart.h); below the jobs, to sort, filter, move and kill. What is shown is asked for
  * every two seconds; only what has changed is drawn, which is what slow lines need.
  */
+#include "chart.h"
 #include "client.h"
 #include "cmd.h"
+#include "common/address.h"
 #include "common/log.h"
 
 #include <math.h>
@@ -17,12 +19,14 @@
 
 #define REFRESH_MS 2000
 #define BAR_AT 24
-#define HELP "lLmrsu bars  d t lines  o order  / filter  g go to  h home  K kill  q quit"
+#define HELP "lLmrsu wvVab bars  d t lines  o order  / filter  g goto  h home  K kill  q quit"
 
 typedef struct {
     Json *nodes, *jobs;
     int what;                /* of nodes: one of "lLmrsu" */
-    gboolean dead, totals;
+    ChartLayout layout;
+    guint first;             /* of the nodes, in a chart */
+    gboolean dead, totals, nodes_only;
     guint order;             /* of jobs: index in orders */
     guint cursor, top;       /* rows of shown */
     GPtrArray *shown;        /* Json *: jobs in order, filtered; not owned */
@@ -149,19 +153,72 @@ static void draw_node(const Top *top, int y, Json *row)
     put(y, BAR_AT - 1 + width, "] %s", text);
 }
 
-static int draw_nodes(const Top *top, int y, int most)
+static gboolean is_up(Json *row)
+{
+    return json_has(row, "cpus") && !g_str_equal(json_get_string(row, "state", ""), "failed");
+}
+
+/* What a full bar of a chart means, as a share of what value_of takes for full, and in words (g_free). */
+static double full_of(const Top *top, char **ret_text)
+{
+    const char *key = top->what == 's' ? "speed" : "load";
+    double most = top->what == 's' ? 1 : 0.01;
+
+    if (top->what != 's' && top->what != 'l') {
+        *ret_text = g_strdup(top->what == 'L' ? "31" : "100%");
+        return 1;
+    }
+    for (guint i = 0; i < json_length(top->nodes); i++)
+        most = MAX(most, json_get_double(json_at(top->nodes, i), key, 0));
+    most = top->what == 'l' ? MAX(1, ceil(most)) : most;
+    *ret_text = g_strdup_printf("%.0f", most);
+    return top->what == 'l' ? most / 4 : most / 20000;
+}
+
+/* The nodes as upright bars; returns the line below. */
+static int draw_chart(Top *top, int y, int most)
+{
+    guint n = 0, all = json_length(top->nodes);
+    g_autofree ChartBar *bars = g_new(ChartBar, all + 1);
+    g_autoptr(GPtrArray) labels = g_ptr_array_new_with_free_func(g_free), lines = NULL;
+    g_autofree char *full_text = NULL;
+    double full = full_of(top, &full_text);
+
+    for (guint i = 0; i < all; i++) {
+        Json *row = json_at(top->nodes, i);
+        guint number = address_number(json_get_string(row, "address", ""));
+        g_autofree char *text = NULL;
+        double value;
+
+        if (!is_up(row) && !top->dead)
+            continue;
+        value = is_up(row) ? value_of(top, row, &text) / full : 0;
+        g_ptr_array_add(labels, number ? g_strdup_printf("%u", number) : g_strdup(json_get_string(row, "name", "?")));
+        bars[n] = (ChartBar){ labels->pdata[n], value, top->what == 'm' ? 1 - value : 0, !is_up(row) };
+        n++;
+    }
+    top->first = n ? MIN(top->first, n - 1) : 0;
+    lines = chart_lines(top->layout, bars + top->first, n - top->first, COLS, MAX(most, 0), full_text);
+    for (guint i = 0; i < lines->len; i++)
+        put(y++, 0, "%s", (char *) lines->pdata[i]);
+    return y;
+}
+
+static int draw_nodes(Top *top, int y, int most)
 {
     guint up = 0, cpus = 0;
     double wanted = 0;
 
+    if (top->layout != CHART_ROWS)
+        y = draw_chart(top, y, most);
+
     for (guint i = 0; i < json_length(top->nodes); i++) {
         Json *row = json_at(top->nodes, i);
-        gboolean is_up = json_has(row, "cpus") && !g_str_equal(json_get_string(row, "state", ""), "failed");
 
-        up += is_up;
-        cpus += is_up ? json_get_int(row, "cpus", 0) : 0;
-        wanted += is_up ? json_get_double(row, "demand", 0) : 0;
-        if ((is_up || top->dead) && most > 0) {
+        up += is_up(row);
+        cpus += is_up(row) ? json_get_int(row, "cpus", 0) : 0;
+        wanted += is_up(row) ? json_get_double(row, "demand", 0) : 0;
+        if (top->layout == CHART_ROWS && (is_up(row) || top->dead) && most > 0) {
             draw_node(top, y++, row);
             most--;
         }
@@ -183,24 +240,31 @@ static void draw_job(int y, Json *job, gboolean selected)
     attroff(A_REVERSE);
 }
 
-static void draw(Top *top)
+static void draw_jobs(Top *top, int y)
 {
-    int y, rows;
+    int rows = MAX(LINES - 2 - y, 1);
 
-    erase();
-    put(0, 0, "sojourn top   %u nodes   %u jobs, by %s%s%s", json_length(top->nodes), top->shown->len, orders[top->order].name,
-        top->filter && *top->filter ? ", with " : "", top->filter ? top->filter : "");
-    y = draw_nodes(top, 1, MAX(LINES / 2 - 3, 1));
     attron(A_BOLD);
     put(y++, 0, "%-8s %-10s %-8s %-10s %-10s %8s %5s %s", "Id", "Name", "User", "Node", "State", "CPU s", "Moves", "Command");
     attroff(A_BOLD);
-    rows = MAX(LINES - 1 - y, 1);
     if (top->cursor < top->top)
         top->top = top->cursor;
     else if (top->cursor + 1 > top->top + rows)
         top->top = top->cursor + 1 - rows;
     for (guint i = top->top; i < top->shown->len && y < LINES - 1; i++)
         draw_job(y++, top->shown->pdata[i], i == top->cursor);
+}
+
+static void draw(Top *top)
+{
+    int y;
+
+    erase();
+    put(0, 0, "sojourn top   %u nodes   %u jobs, by %s%s%s", json_length(top->nodes), top->shown->len, orders[top->order].name,
+        top->filter && *top->filter ? ", with " : "", top->filter ? top->filter : "");
+    y = draw_nodes(top, 1, top->nodes_only ? LINES - 2 - top->totals : MAX(LINES / 2 - 3, 1));
+    if (!top->nodes_only)
+        draw_jobs(top, y);
     put(LINES - 1, 0, "%s", top->said ? top->said : HELP);
     refresh();
 }
@@ -274,6 +338,22 @@ static void ask_go(Top *top)
         go_to(top, where);
 }
 
+static gboolean set_layout(Top *top, int key)
+{
+    static const struct {
+        int key;
+        ChartLayout layout;
+    } layouts[] = { { 'w', CHART_WIDE }, { 'v', CHART_UPRIGHT }, { 'V', CHART_TIGHT }, { 'a', CHART_AUTO }, { 'b', CHART_ROWS } };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(layouts); i++) {
+        if (layouts[i].key != key)
+            continue;
+        top->layout = layouts[i].layout;
+        return TRUE;
+    }
+    return FALSE;
+}
+
 /* FALSE: that was the last one. */
 static gboolean key_pressed(Top *top, int key)
 {
@@ -286,6 +366,10 @@ static gboolean key_pressed(Top *top, int key)
         top->dead = !top->dead;
     else if (key == 't')
         top->totals = !top->totals;
+    else if (set_layout(top, key))
+        ;
+    else if (key == KEY_RIGHT || (key == KEY_LEFT && top->first))
+        top->first += key == KEY_RIGHT ? 1 : -1;
     else if (key == 'o')
         top->order = (top->order + 1) % G_N_ELEMENTS(orders);
     else if (key == KEY_DOWN || key == 'j')
@@ -340,30 +424,68 @@ static int snapshot(void)
     return jobs ? 0 : status;
 }
 
+/* The node to begin with, by number or name. */
+static guint find_node(const Top *top, const char *text)
+{
+    for (guint i = 0; i < json_length(top->nodes); i++) {
+        Json *row = json_at(top->nodes, i);
+        g_autofree char *number = g_strdup_printf("%u", address_number(json_get_string(row, "address", "")));
+
+        if (g_str_equal(text, number) || g_str_equal(text, json_get_string(row, "name", "")))
+            return i;
+    }
+    return 0;
+}
+
+static int watch(Top *top, const char *from)
+{
+    int status;
+
+    top->jobs = client_call("job.list", NULL, 30000, &status);
+    top->nodes = top->jobs ? client_call("node.list", NULL, 30000, &status) : NULL;
+    if (top->nodes) {
+        top->first = from ? find_node(top, from) : 0;
+        top->shown = g_ptr_array_new();
+        run(top);
+        g_ptr_array_unref(top->shown);
+        status = 0;
+    }
+    json_unref(top->nodes);
+    json_unref(top->jobs);
+    g_free(top->filter);
+    g_free(top->said);
+    return status;
+}
+
 int cmd_top(int argc, char **argv)
 {
-    gboolean as_json = FALSE;
-    const GOptionEntry options[] = { OPTION_JSON(&as_json), { NULL } };
+    gboolean as_json = FALSE, alive = FALSE;
     Top top = { .what = 'l', .dead = TRUE };
-    int status;
+    g_autofree char *bars = NULL, *chart = NULL, *from = NULL;
+    const GOptionEntry options[] = {
+        OPTION_JSON(&as_json),
+        { "bars", 0, 0, G_OPTION_ARG_STRING, &bars, "What the bars show at first: l, L, m, r, s or u", "KEY" },
+        { "chart", 0, 0, G_OPTION_ARG_STRING, &chart, "How they stand at first: w, v, V, a (upright) or b (lying)", "KEY" },
+        { "from", 0, 0, G_OPTION_ARG_STRING, &from, "Upright bars begin with this node", "NODE" },
+        { "alive", 0, 0, G_OPTION_ARG_NONE, &alive, "Without nodes that do not answer", NULL },
+        { "totals", 0, 0, G_OPTION_ARG_NONE, &top.totals, "With totals", NULL },
+        { "nodes-only", 0, 0, G_OPTION_ARG_NONE, &top.nodes_only, "Without jobs", NULL },
+        { NULL }
+    };
 
     if (!client_words(&argc, &argv, options, 0, 0))
         return 2;
+    if ((bars && (strlen(bars) != 1 || !strchr("lLmrsu", *bars))) || (chart && (strlen(chart) != 1 || !set_layout(&top, *chart)))) {
+        log_error("there is no such key; \"sojourn top --help\" has them");
+        return 2;
+    }
     if (as_json)
         return snapshot();
     if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) {
         log_error("top wants a terminal; \"sojourn top --json\" shows the same once");
         return 1;
     }
-    top.jobs = client_call("job.list", NULL, 30000, &status);
-    if (!top.jobs)
-        return status;
-    top.shown = g_ptr_array_new();
-    run(&top);
-    g_ptr_array_unref(top.shown);
-    json_unref(top.nodes);
-    json_unref(top.jobs);
-    g_free(top.filter);
-    g_free(top.said);
-    return 0;
+    top.what = bars ? *bars : top.what;
+    top.dead = !alive;
+    return watch(&top, from);
 }

@@ -28,6 +28,7 @@ int cmd_doctor(int argc, char **argv);
 int cmd_drain(int argc, char **argv);
 int cmd_events(int argc, char **argv);
 int cmd_expel(int argc, char **argv);
+int cmd_group(int argc, char **argv);
 int cmd_help(int argc, char **argv);
 int cmd_history(int argc, char **argv);
 int cmd_home(int argc, char **argv);

@@ -15,16 +15,24 @@ const OldName old_names[] = {
     { "cpujob", "[-{h|ID}] COMMAND [ARG]...", compat_runner },
     { "fastdecay", "[-{h|ID}] COMMAND [ARG]...", compat_runner },
     { "iojob", "[-{h|ID}] COMMAND [ARG]...", compat_runner },
+    { "joingroup", "PID... GROUP", compat_joingroup },
     { "migrate", "PID {ID|home|balance}", compat_migrate },
+    { "migrategroup", "GROUP {ID|home|balance}", compat_migrategroup },
+    { "mon", "[-w|-v|-V|-a] [-s|-m|-r|-u|-l|-L] [-d] [-t] [+NODE]", compat_mon },
     { "mosctl", "{stay|nostay|lstay|nolstay|block|noblock|quiet|noquiet|expel|bring|getyard|getdecay} | whois [ID|IP|NAME] |\n"
                 "       {getload|getspeed|status|isup|getmem|getfree|getutil} [ID] | setspeed N", compat_mosctl },
+    { "mosmon", "[-w|-v|-V|-a] [-s|-m|-r|-u|-l|-L] [-d] [-t] [+NODE]", compat_mon },
     { "mosrun", "[-{h|ID|jID1-ID2[,ID]...} [-F]] [-{l|L|k}] [-{c|i|n|s|f}] [-z] COMMAND [ARG]...", compat_mosrun },
     { "mps", "[-A]", compat_mps },
+    { "mtop", "", compat_mtop },
     { "nodecay", "[-{h|ID}] COMMAND [ARG]...", compat_runner },
     { "nomig", "COMMAND [ARG]...", compat_runner },
+    { "omdiscd", "[-i INTERFACE,...] [-n] [-m TTL]", compat_omdiscd },
+    { "resetgroup", "GROUP", compat_resetgroup },
     { "runhome", "COMMAND [ARG]...", compat_runner },
     { "runon", "ID COMMAND [ARG]...", compat_runner },
     { "setpe", "-{w|W|c} [-f {FILE|-}] | -r [-f {FILE|-}] | -off", compat_setpe },
+    { "showgroup", "GROUP", compat_showgroup },
     { "showmap", "", compat_showmap },
     { "slowdecay", "[-{h|ID}] COMMAND [ARG]...", compat_runner },
     { NULL, NULL, NULL }
@@ -80,26 +88,30 @@ Json *compat_node(Json *rows, const char *text)
     return NULL;
 }
 
+char *compat_place(const char *text)
+{
+    g_autoptr(Json) rows = NULL;
+    Json *row;
+    int status;
+
+    if (g_str_equal(text, "home") || g_str_equal(text, "balance"))
+        return g_strdup(g_str_equal(text, "home") ? text : "best");
+    rows = compat_nodes(&status);
+    row = rows ? compat_node(rows, text) : NULL;
+    return row ? g_strdup(json_get_string(row, "name", "")) : NULL;
+}
+
 int compat_migrate(int argc, char **argv)
 {
-    g_autoptr(Json) rows = NULL, result = NULL;
-    const char *to = argc == 3 ? argv[2] : "";
+    g_autoptr(Json) result = NULL;
+    g_autofree char *to = NULL;
     int status = 0;
 
     if (argc != 3)
         return compat_usage("migrate");
-    if (g_str_equal(to, "balance")) {
-        to = "best";
-    } else if (!g_str_equal(to, "home")) {
-        Json *row;
-
-        rows = compat_nodes(&status);
-        row = rows ? compat_node(rows, to) : NULL;
-        if (!row)
-            return 1;
-        to = json_get_string(row, "name", "");
-    }
-    result = client_call("job.migrate", json_set_string(client_job(argv[1]), "node", to), 0, &status);
+    to = compat_place(argv[2]);
+    if (to)
+        result = client_call("job.migrate", json_set_string(client_job(argv[1]), "node", to), 0, &status);
     return result ? 0 : 1;
 }
 

@@ -24,13 +24,23 @@ Json *compat_node(Json *rows, const char *text);
 /* node.list, or NULL: the sentence was printed. */
 Json *compat_nodes(int *ret_status);
 
+/* Where "ID", "home" or "balance" is, as job.migrate understands it (g_free); NULL: the sentence was printed. */
+char *compat_place(const char *text);
+
 /* Prints how name is used; returns 1, what openMosix's programs ended with. */
 int compat_usage(const char *name);
 
+int compat_joingroup(int argc, char **argv);
 int compat_migrate(int argc, char **argv);
+int compat_mon(int argc, char **argv);
 int compat_mosctl(int argc, char **argv);
 int compat_mps(int argc, char **argv);
+int compat_mtop(int argc, char **argv);
+int compat_omdiscd(int argc, char **argv);
 int compat_mosrun(int argc, char **argv);
+int compat_migrategroup(int argc, char **argv);
+int compat_resetgroup(int argc, char **argv);
 int compat_runner(int argc, char **argv);
 int compat_setpe(int argc, char **argv);
+int compat_showgroup(int argc, char **argv);
 int compat_showmap(int argc, char **argv);

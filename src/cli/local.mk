@@ -1,6 +1,7 @@
 # sojourn: the commands
 bin_PROGRAMS += sojourn
 sojourn_SOURCES = \
+	src/cli/chart.c src/cli/chart.h \
 	src/cli/client.c src/cli/client.h \
 	src/cli/cmd.h \
 	src/cli/cmd-attach.c \
@@ -8,6 +9,7 @@ sojourn_SOURCES = \
 	src/cli/cmd-doctor.c \
 	src/cli/cmd-evacuate.c \
 	src/cli/cmd-events.c \
+	src/cli/cmd-group.c \
 	src/cli/cmd-help.c \
 	src/cli/cmd-history.c \
 	src/cli/cmd-kill.c \
@@ -24,6 +26,7 @@ sojourn_SOURCES = \
 	src/cli/cmd-wait.c \
 	src/cli/cmd-why.c \
 	src/cli/fields.c src/cli/fields.h \
+	src/cli/group.c src/cli/group.h \
 	src/cli/main.c \
 	src/cli/migrated.c src/cli/migrated.h \
 	src/cli/procfs.c src/cli/procfs.h \
@@ -43,7 +46,7 @@ sojourn-rig: $(top_srcdir)/scripts/rig
 
 SHELL_TESTS += tests/cli/commands.sh tests/cli/shell.sh
 dist_check_SCRIPTS += tests/cli/attach.sh tests/cli/commands.sh tests/cli/shell.sh tests/cli/procfs.sh tests/cli/rig.sh tests/cli/canned-controller
-EXTRA_DIST += tests/cli/answers.json
+EXTRA_DIST += tests/cli/answers.json tests/cli/talk.py
 
 # openMosix's old names: one program, and links to it in a folder of their own, for PATH
 bin_PROGRAMS += sojourn-openmosix
@@ -51,12 +54,18 @@ sojourn_openmosix_SOURCES = \
 	src/cli/client.c src/cli/client.h \
 	src/cli/cmd.h \
 	src/cli/compat.c src/cli/compat.h \
+	src/cli/compat-group.c \
 	src/cli/compat-map.c \
 	src/cli/compat-mosctl.c \
 	src/cli/compat-run.c \
+	src/cli/compat-watch.c \
+	src/cli/group.c src/cli/group.h \
+	src/cli/migrated.c src/cli/migrated.h \
+	src/cli/progress.c src/cli/progress.h \
 	$(NULL)
 sojourn_openmosix_LDADD = $(DEPUTY_LIBS) $(COMMON_LIBS)
-OLD_NAMES = cpujob fastdecay iojob migrate mosctl mosrun mps nodecay nomig runhome runon setpe showmap slowdecay
+OLD_NAMES = cpujob fastdecay iojob joingroup migrate migrategroup mon mosctl mosmon mosrun mps mtop nodecay nomig omdiscd \
+	resetgroup runhome runon setpe showgroup showmap slowdecay
 
 all-local: openmosix/.made
 openmosix/.made: src/cli/local.mk

@@ -255,6 +255,19 @@ static char *show_cantmove(Json *job, Json *nodes)
     return g_string_free(text, FALSE);
 }
 
+static char *show_group(Json *job, Json *nodes)
+{
+    const char *group = json_get_string(job, "group", "");
+
+    return g_strconcat(*group ? group : "0", "\n", NULL);
+}
+
+static gboolean order_group(const char *text, ProcfsOrder *ret_order)
+{
+    *ret_order = (ProcfsOrder){ "job.group", json_set_string(json_object(), "group", text), FALSE };
+    return TRUE;
+}
+
 static gboolean order_go(const char *text, ProcfsOrder *ret_order)
 {
     gboolean home = g_str_equal(text, "0"), best = g_str_equal(text, "balance");
@@ -276,8 +289,8 @@ static gboolean order_lock(const char *text, ProcfsOrder *ret_order)
 
 static const ProcfsFile job_files[] = {
     { "cantmove", show_cantmove, NULL }, { "goto", NULL, order_go },     { "home", show_home, NULL },
-    { "lock", show_lock, order_lock },   { "migrate", NULL, order_go },  { "nmigs", show_nmigs, NULL },
-    { "where", show_where, NULL },       { NULL, NULL, NULL }
+    { "lock", show_lock, order_lock },   { "miggroup", show_group, order_group }, { "migrate", NULL, order_go },
+    { "nmigs", show_nmigs, NULL },       { "where", show_where, NULL },  { NULL, NULL, NULL }
 };
 
 Json *procfs_job(Json *jobs, Json *nodes, const char *of)

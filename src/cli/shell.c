@@ -66,6 +66,7 @@ static GPtrArray *candidates(const char *line, int start)
     g_auto(GStrv) typed = NULL, arguments = NULL;
     const Command *command;
     int place = -1, at = 0;
+    gboolean more = FALSE; /* a word that may be there several times has been passed */
 
     if (!g_shell_parse_argv(before, NULL, &typed, NULL)) {
         add_for(words, "COMMAND");
@@ -79,8 +80,10 @@ static GPtrArray *candidates(const char *line, int start)
     for (char **argument = arguments; *argument; argument++) {
         gboolean option = g_str_has_prefix(*argument, "[-");
 
-        if (option || at++ == place || (!argument[1] && strstr(*argument, "...") && place >= at))
+        more = more || (!option && strstr(*argument, "..."));
+        if (option || at == place || (more && place > at))
             add_for(words, *argument);
+        at += !option;
     }
     return words;
 }

@@ -166,10 +166,39 @@ void balancer_news(Node *node, const char *from, Json *params, RpcCall *call)
 
 /* Decide */
 
+/* Followers are the rest of its group: the destination consents to all of it when the first asks, and they are sent after that one
+ * as on a person's order, which waits for its turn. */
 typedef struct {
     Node *node;
     char *job, *to;
+    GPtrArray *followers;   /* ids */
 } Order;
+
+static void order_send(Balancer *balancer, Hosted *hosted, const char *to, Json *balance, GPtrArray *followers);
+
+static Json *order_json(const char *reason, const BalanceJob *job)
+{
+    Json *balance = json_set_string(json_object(), "reason", reason);
+
+    json_set_double(balance, "demand", job->demand);
+    return json_set_int(balance, "bytes", job->bytes);
+}
+
+static void follow(const Order *order, gboolean go)
+{
+    for (guint i = 0; i < order->followers->len; i++) {
+        Hosted *hosted = hosted_find(order->node, order->followers->pdata[i]);
+        BalanceJob job;
+
+        if (!hosted)
+            continue;
+        hosted->sent_away = FALSE;
+        if (!go || hosted->busy)
+            continue;
+        job = load_job(hosted);
+        order_send(order->node->balancer, hosted, order->to, order_json("order", &job), g_ptr_array_new());
+    }
+}
 
 static void order_answered(const char *home, Json *result, const GError *error, gpointer user)
 {
@@ -184,29 +213,74 @@ static void order_answered(const char *home, Json *result, const GError *error, 
         log_debug("job %s: was not taken by %s: %s", order->job, order->to, error->message);
         note_refusal(balancer, order->job, order->to);
     }
+    follow(order, error == NULL);
+    g_ptr_array_unref(order->followers);
     g_free(order->job);
     g_free(order->to);
     g_free(order);
 }
 
-static void order_move(Balancer *balancer, Hosted *hosted, const char *to, const BalanceJob *job, const BalanceMove *move)
+/* balance and followers are taken over. */
+static void order_send(Balancer *balancer, Hosted *hosted, const char *to, Json *balance, GPtrArray *followers)
 {
-    Json *params = json_set_string(json_object(), "job", hosted->id), *balance = json_object();
-    const char *reason = move->reason == BALANCE_FOR_MEMORY ? "memory" : "speed";
+    Json *params = json_set_string(json_object(), "job", hosted->id);
     Order *order = g_new(Order, 1);
 
-    *order = (Order){balancer->node, g_strdup(hosted->id), g_strdup(to)};
-    log_info("job %s: wants %.2f CPUs, slowness here is %.2f: to %s for %s", hosted->id, job->demand, move->slowness, to, reason);
-    json_set_string(balance, "reason", reason);
-    json_set_double(balance, "demand", job->demand);
-    json_set_double(balance, "slowness", move->slowness);
-    json_set_int(balance, "bytes", job->bytes);
+    *order = (Order){balancer->node, g_strdup(hosted->id), g_strdup(to), followers};
     json_set_int(params, "epoch", hosted->epoch);
     json_set_string(params, "to", to);
     hosted->sent_away = TRUE;
     balancer->orders++;
     cluster_call(balancer->node->cluster, hosted->home, "job.move", json_set(params, "balance", balance), ORDER_MS,
                  order_answered, order);
+}
+
+/* The guests that are decided about, and what was decided. */
+typedef struct {
+    Hosted **hosted;
+    const BalanceJob *jobs;
+    const BalanceMove *moves;
+    guint count;
+} Decision;
+
+/* Whether this move is one of a group's but not the first. */
+static gboolean is_follower(const Decision *d, guint index)
+{
+    guint group = d->jobs[d->moves[index].job].group;
+
+    for (guint i = 0; group && i < index; i++)
+        if (d->jobs[d->moves[i].job].group == group)
+            return TRUE;
+    return FALSE;
+}
+
+static void order_move(Balancer *balancer, const Decision *d, guint index, const char *to)
+{
+    const BalanceMove *move = &d->moves[index];
+    const BalanceJob *job = &d->jobs[move->job];
+    Hosted *hosted = d->hosted[move->job];
+    const char *reason = move->reason == BALANCE_FOR_MEMORY ? "memory" : "speed";
+    GPtrArray *followers = g_ptr_array_new_with_free_func(g_free);
+    Json *balance = order_json(reason, job);
+    double more_demand = 0;
+    guint64 more_bytes = 0;
+
+    for (guint i = index + 1; job->group && i < d->count; i++) {
+        guint other = d->moves[i].job;
+
+        if (d->jobs[other].group != job->group)
+            continue;
+        more_demand += d->jobs[other].demand;
+        more_bytes += d->jobs[other].bytes;
+        d->hosted[other]->sent_away = TRUE;
+        g_ptr_array_add(followers, g_strdup(d->hosted[other]->id));
+    }
+    log_info("job %s: wants %.2f CPUs, slowness here is %.2f: to %s for %s, followed by %u", hosted->id, job->demand, move->slowness,
+             to, reason, followers->len);
+    json_set_double(balance, "slowness", move->slowness);
+    json_set_double(balance, "more_demand", more_demand);
+    json_set_int(balance, "more_bytes", more_bytes);
+    order_send(balancer, hosted, to, balance, followers);
 }
 
 static gboolean is_locked(Node *node, Hosted *hosted)
@@ -222,6 +296,20 @@ static gboolean is_movable(Node *node, Hosted *hosted)
 
     return hosted->state == GUEST_RUNNING && !hosted->busy && !hosted->ordered && !hosted->held && !hosted->starting &&
            !hosted->sent_away && !is_locked(node, hosted) && !(own && node->standing.stay_own);
+}
+
+/* The number of a guest's group: those of one user and home. 0: none. groups is of names to numbers. */
+static guint group_of(GHashTable *groups, Hosted *hosted)
+{
+    const char *group = json_get_string(hosted->description, "group", "");
+    g_autofree char *key = NULL;
+
+    if (!*group)
+        return 0;
+    key = g_strdup_printf("%s %" G_GINT64_FORMAT " %s", hosted->home, json_get_int(hosted->description, "uid", -1), group);
+    if (!g_hash_table_contains(groups, key))
+        g_hash_table_insert(groups, g_strdup(key), GUINT_TO_POINTER(g_hash_table_size(groups) + 1));
+    return GPOINTER_TO_UINT(g_hash_table_lookup(groups, key));
 }
 
 static guint room(const Balancer *balancer)
@@ -244,7 +332,9 @@ static void decide(Balancer *balancer)
     g_autofree Json **descriptions = g_new(Json *, g_list_length(guests) + 1);
     g_autofree Hosted **hosted = g_new(Hosted *, g_list_length(guests) + 1);
     Question question = {balancer, descriptions, names};
-    BalanceMove moves[MOVES_MAX];
+    g_autofree BalanceMove *moves = g_new(BalanceMove, MAX(MOVES_MAX, g_list_length(guests)));
+    g_autoptr(GHashTable) groups = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    Decision decision;
 
     for (GList *i = guests; i; i = i->next) {
         Hosted *guest = i->data;
@@ -253,16 +343,18 @@ static void decide(Balancer *balancer)
             continue;
         jobs[n_jobs] = load_job(guest);
         jobs[n_jobs].movable = is_movable(node, guest);
+        jobs[n_jobs].group = group_of(groups, guest);
         descriptions[n_jobs] = guest->description;
         hosted[n_jobs++] = guest;
     }
     count = balance_decide(&rules, &self, jobs, n_jobs, nodes, n_nodes, may, &question, &balancer->seed, moves, room(balancer));
+    decision = (Decision){hosted, jobs, moves, count};
     for (guint i = 0; i < count; i++) {
-        const BalanceJob *job = &jobs[moves[i].job];
         const char *to = names[moves[i].node];
 
-        vector_promise(&balancer->vector, g_quark_from_string(to), job, g_get_monotonic_time());
-        order_move(balancer, hosted[moves[i].job], to, job, &moves[i]);
+        vector_promise(&balancer->vector, g_quark_from_string(to), &jobs[moves[i].job], g_get_monotonic_time());
+        if (!is_follower(&decision, i))
+            order_move(balancer, &decision, i, to);
     }
 }
 
@@ -314,7 +406,14 @@ const char *balancer_place(Node *node, Json *description)
     return names[found];
 }
 
-char *balancer_best(Node *node, Job *job)
+static gboolean same_group(const Job *job, const Job *other)
+{
+    const char *group = json_get_string(job->description, "group", "");
+
+    return other && *group && other->uid == job->uid && g_str_equal(group, json_get_string(other->description, "group", ""));
+}
+
+char *balancer_best(Node *node, Job *job, gboolean group)
 {
     BalanceRules rules = rules_of(node);
     g_autoptr(Json) rows = node_rows(node), here = node_row_of(node, job->node);
@@ -326,15 +425,20 @@ char *balancer_best(Node *node, Job *job)
     BalanceNode self;
     Hosted *hosted = hosted_find(node, job->id);
     Json *guests = json_get(here, "guests");
+    gboolean known = FALSE;
     int found;
 
     for (guint i = 0; i < json_length(guests); i++) {
-        if (!g_str_equal(json_get_string(json_at(guests, i), "id", ""), job->id))
+        const char *id = json_get_string(json_at(guests, i), "id", "");
+        gboolean this = g_str_equal(id, job->id);
+
+        if (!this && !(group && same_group(job, job_find(node, id))))
             continue;
-        wanted.demand = json_get_double(json_at(guests, i), "demand", 1);
-        wanted.bytes = json_get_int(json_at(guests, i), "rss_bytes", LOAD_FRESH_BYTES);
+        wanted.demand = (known ? wanted.demand : 0) + json_get_double(json_at(guests, i), "demand", 1);
+        wanted.bytes = (known ? wanted.bytes : 0) + json_get_int(json_at(guests, i), "rss_bytes", LOAD_FRESH_BYTES);
+        known = TRUE;
     }
-    if (hosted)
+    if (hosted && !group)
         wanted = load_job(hosted);
     if (!load_of_row(here, &self))
         return NULL;
@@ -372,14 +476,15 @@ void balancer_check(Node *node, Json *balance, Json *reasons)
     BalanceNode self = load_self(node);
     const char *why = json_get_string(balance, "reason", "");
     BalanceReason reason = g_str_equal(why, "memory") ? BALANCE_FOR_MEMORY : BALANCE_FOR_SPEED;
+    double demand = json_get_double(balance, "demand", 1) + MAX(json_get_double(balance, "more_demand", 0), 0);
+    guint64 bytes = MAX(json_get_int(balance, "bytes", LOAD_FRESH_BYTES), 0), more = MAX(json_get_int(balance, "more_bytes", 0), 0);
 
     if (!g_str_equal(why, "memory") && !g_str_equal(why, "speed"))
         return;
     if (arrival_full(node))
         check_reason(reasons, "full", "try again in a moment", "%s takes no more than %u jobs at a time", node_name(node),
                      node->conf->migrations);
-    else if (!balance_consents(&rules, &self, json_get_double(balance, "demand", 1), json_get_int(balance, "bytes", LOAD_FRESH_BYTES),
-                               json_get_double(balance, "slowness", 0), reason))
+    else if (!balance_consents(&rules, &self, demand, bytes + MIN(more, G_MAXINT64 - bytes), json_get_double(balance, "slowness", 0), reason))
         check_reason(reasons, "load", "nothing needs to be done", "%s has so much to do itself that the job would gain nothing",
                      node_name(node));
 }

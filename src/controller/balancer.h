@@ -22,8 +22,8 @@ void balancer_news(Node *node, const char *from, Json *params, RpcCall *call);
 /* Where a job that starts here should run (owned by the balancer), or NULL: here. */
 const char *balancer_place(Node *node, Json *description);
 
-/* Where a job of this home would be best, its present host included (g_free). */
-char *balancer_best(Node *node, Job *job);
+/* Where a job of this home, or the members of its group that are with it, would be best, its present host included (g_free). */
+char *balancer_best(Node *node, Job *job, gboolean group);
 
 /* Where a guest here could go that has to leave, or NULL (owned by the balancer). */
 const char *balancer_refuge(Node *node, Hosted *hosted);

@@ -89,7 +89,7 @@ static void job_why(Node *node, Job *job, Json *params, RpcCall *call)
 static void job_migrate(Node *node, Job *job, Json *params, RpcCall *call)
 {
     const char *word = json_get_string(params, "node", "");
-    g_autofree char *best = g_str_equal(word, "best") ? balancer_best(node, job) : NULL;
+    g_autofree char *best = g_str_equal(word, "best") ? balancer_best(node, job, FALSE) : NULL;
     g_autofree char *to = node_meant(node, best ?: word);
 
     if (!job->migration && (g_strcmp0(to, job->node) == 0 || (g_str_equal(to, "home") && g_strcmp0(node_name(node), job->node) == 0))) {
@@ -100,6 +100,13 @@ static void job_migrate(Node *node, Job *job, Json *params, RpcCall *call)
         return;
     }
     migration_start(node, job, to, NULL, migration_answer, call);
+}
+
+static void job_best(Node *node, Job *job, Json *params, RpcCall *call)
+{
+    g_autofree char *best = balancer_best(node, job, json_get_bool(params, "group", FALSE));
+
+    rpc_reply(call, json_set_string(json_object(), "node", best));
 }
 
 static void kill_answered(Rpc *rpc, Json *result, int fd, const GError *error, gpointer user)
@@ -135,6 +142,16 @@ static void job_lock(Node *node, Job *job, Json *params, RpcCall *call)
     rpc_reply(call, json_set_bool(json_object(), "locked", job->locked));
 }
 
+static void job_join(Node *node, Job *job, Json *params, RpcCall *call)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (job_group(job, json_get_string(params, "group", ""), &error))
+        rpc_reply(call, json_set_string(json_object(), "group", json_get_string(job->description, "group", "")));
+    else
+        rpc_fail(call, error);
+}
+
 static void suspend_or_resume(Node *node, Job *job, gboolean suspend, RpcCall *call)
 {
     if (job->migration) {
@@ -161,7 +178,8 @@ static const struct {
     JobCommand command;
     gboolean ended; /* makes sense for a job that is over */
 } commands[] = {
-    {"job.kill", job_kill, FALSE},       {"job.lock", job_lock, FALSE},     {"job.migrate", job_migrate, FALSE},
+    {"job.best", job_best, FALSE},       {"job.group", job_join, FALSE},      {"job.kill", job_kill, FALSE},     {"job.lock", job_lock, FALSE},
+    {"job.migrate", job_migrate, FALSE},
     {"job.resume", job_resume, FALSE},   {"job.show", job_show, TRUE},      {"job.suspend", job_suspend, FALSE},
     {"job.wait", job_wait, TRUE},        {"job.why", job_why, FALSE},
 };
@@ -183,6 +201,7 @@ static Json *hosted_row(Node *node, Hosted *hosted)
     json_set_string(row, "state", hosted->busy ? "migrating" : hosted->state == GUEST_PAUSED ? "suspended" : "running");
     json_set_int(row, "migrations", hosted->epoch - 1);
     json_set_bool(row, "locked", hosted->locked);
+    json_set_string(row, "group", json_get_string(d, "group", ""));
     json_set_int(row, "memory_bytes", json_get_int(d, "memory_bytes", 0));
     json_set_double(row, "cpu_seconds", ((gint64)(hosted->cpu_ns / 1000000)) / 1000.0);
     return row;

@@ -92,6 +92,7 @@ static void ask(Node *node, Job *job)
     Question *question = g_new0(Question, 1);
     Json *params = json_set_string(json_object(), "job", job->id);
 
+    json_set_string(params, "group", json_get_string(job->description, "group", ""));
     *question = (Question){node, g_strdup(job->id), job->epoch};
     job->host_asked = TRUE;
     cluster_call(node->cluster, job->node, "job.here", json_set_int(json_set_bool(params, "locked", job->locked), "epoch", job->epoch), ASK_MS, answered, question);
@@ -116,8 +117,10 @@ void hosts_here(Node *node, const char *home, Json *params, RpcCall *call)
     Hosted *hosted = hosted_find(node, json_get_string(params, "job", ""));
     gboolean here = hosted && g_str_equal(hosted->home, home) && hosted->epoch == (guint64)json_get_int(params, "epoch", 0);
 
-    if (here)
+    if (here) {
         hosted->locked = json_get_bool(params, "locked", FALSE);
+        json_set_string(hosted->description, "group", json_get_string(params, "group", ""));
+    }
     if (!here && !node->adopted)
         rpc_fail_new(call, SJ_ERROR_BUSY, "%s has just been started and is looking for its guests", node_name(node));
     else

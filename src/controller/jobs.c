@@ -2,6 +2,7 @@
 /* jobs.c - the jobs that are at home here: what they are, where they run, who may command them */
 #include "jobs.h"
 
+#include "check.h"
 #include "common/error.h"
 #include "common/log.h"
 #include "events.h"
@@ -42,6 +43,23 @@ static gboolean name_is_free(Node *node, const char *name, uid_t uid)
     return TRUE;
 }
 
+/* What stands for none, as none. */
+static const char *group_plain(const char *group)
+{
+    return !group || g_str_equal(group, "0") || g_str_equal(group, "none") ? "" : group;
+}
+
+static gboolean group_check(const char *group, GError **error)
+{
+    gsize good = strspn(group, G_CSET_a_2_z G_CSET_A_2_Z G_CSET_DIGITS "._+-");
+
+    if (!group[good] && good < 64 && *group != '-')
+        return TRUE;
+    g_set_error(error, SJ_ERROR, SJ_ERROR_USAGE,
+                "\"%s\" is no name of a group: it has at most 63 letters, digits, dots, dashes, underscores and pluses", group);
+    return FALSE;
+}
+
 static gboolean description_check(Node *node, Json *description, uid_t uid, GError **error)
 {
     const char *id = json_get_string(description, "id", ""), *name = json_get_string(description, "name", "");
@@ -54,6 +72,8 @@ static gboolean description_check(Node *node, Json *description, uid_t uid, GErr
         g_set_error(error, SJ_ERROR, SJ_ERROR_BUSY, "There is a job %s already", id);
     else if (*name && !name_is_free(node, name, uid))
         g_set_error(error, SJ_ERROR, SJ_ERROR_BUSY, "You have a job named \"%s\" already; choose another --name", name);
+    else if (!group_check(json_get_string(description, "group", ""), error))
+        return FALSE;
     else if (!g_str_equal(arch, "x86_64") && !g_str_equal(arch, "i686"))
         g_set_error(error, SJ_ERROR, SJ_ERROR_USAGE, "There is no guest for the architecture \"%s\"; x86_64 and i686 are",
                     arch);
@@ -96,6 +116,7 @@ Job *job_new(Node *node, Json *description, Rpc *deputy, GError **error)
     job->waiters = g_ptr_array_new();
     job->started = g_get_real_time() / G_USEC_PER_SEC;
     job->pending_fd = -1;
+    json_set_string(description, "group", group_plain(json_get_string(description, "group", "")));
     json_set_string(description, "user", job->user);
     json_set_int(description, "uid", uid);
     json_set_string(description, "home", node_name(node));
@@ -207,6 +228,40 @@ Job *job_resolve(Node *node, const char *text, const char *user, gboolean ended,
     return found;
 }
 
+gboolean job_group(Job *job, const char *group, GError **error)
+{
+    group = group_plain(group);
+    if (!group_check(group, error))
+        return FALSE;
+    json_set_string(job->description, "group", group);
+    if (job->deputy)
+        rpc_notify(job->deputy, "deputy.remember", json_set_string(json_object(), "group", group));
+    return TRUE;
+}
+
+const char *job_group_node(Node *node, Job *job)
+{
+    const char *group = json_get_string(job->description, "group", "");
+    GHashTableIter i;
+    gpointer value;
+
+    g_hash_table_iter_init(&i, node->jobs);
+    while (*group && g_hash_table_iter_next(&i, NULL, &value)) {
+        Job *other = value;
+        g_autoptr(Json) reasons = NULL;
+
+        if (other == job || !other->created || other->uid != job->uid ||
+            !g_str_equal(json_get_string(other->description, "group", ""), group))
+            continue;
+        if (g_str_equal(other->node, node_name(node)))
+            return other->node;
+        reasons = check_from_home(node, job, other->node);
+        if (!json_length(reasons))
+            return other->node;
+    }
+    return NULL;
+}
+
 /* CPU time of the guest as its host last told. */
 static void job_usage(Node *node, Job *job)
 {
@@ -242,6 +297,7 @@ Json *job_row(Node *node, Job *job)
                                                          : job->state);
     json_set_int(row, "migrations", job->migrations);
     json_set_bool(row, "locked", job->locked);
+    json_set_string(row, "group", json_get_string(job->description, "group", ""));
     json_set_int(row, "memory_bytes", json_get_int(job->description, "memory_bytes", 0));
     json_set_double(row, "cpu_seconds", ((gint64)(job->cpu_seconds * 1000)) / 1000.0);
     return row;

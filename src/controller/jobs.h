@@ -61,6 +61,13 @@ gboolean job_is_over(Node *node, const char *id);
  * Only jobs that user (NULL: anybody) may command are seen. */
 Job *job_resolve(Node *node, const char *text, const char *user, gboolean ended, GError **error);
 
+/* Puts it into a group of its user's (NULL or "": none), as its host and its deputy will know, too. FALSE and a sentence where the name
+ * is not right. */
+gboolean job_group(Job *job, const char *group, GError **error);
+
+/* Where the others of its group are, as far as it may go there; NULL: nowhere, or it has none (owned by the other job). */
+const char *job_group_node(Node *node, Job *job);
+
 /* Rows for job.list and job.show (new references). */
 Json *job_row(Node *node, Job *job);
 Json *job_details(Node *node, Job *job);

@@ -48,6 +48,8 @@ static Json *description(const Back *back)
     json_set_int(job, "cpus", options->cpus);
     json_set_string(job, "arch", options->arch ?: sizeof(void *) == 4 ? "i686" : "x86_64");
     json_set_string(job, "on", options->on);
+    if (options->group)
+        json_set_string(job, "group", options->group);
     if (options->hint)
         json_set_string(job, "hint", options->hint);
     if (options->decay)

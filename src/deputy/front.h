@@ -16,6 +16,7 @@ typedef struct {
     char *name;             /* of the job; NULL: none */
     char *on;               /* a node's name, "home" or "best"; NULL: as the node is set */
     char *hint;             /* to the balancer: "cpu", "io"; NULL: none */
+    char *group;            /* of jobs that move together; NULL: none */
     char *decay;            /* of what it measures: "slow", "fast", "none"; NULL: as usual */
     char *arch;             /* of the guest: "x86_64" or "i686"; NULL: the home's */
     char *cache;            /* "close" (default: close-to-open), "writeback", "none" */

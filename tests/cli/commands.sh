@@ -49,6 +49,27 @@ is "$out" "Job chain moved from node1 to node2 in 512 ms, standing still for 8 m
 is "$err" ""
 try 0 migrate chain node2 --json
 is "$(field '["total_ms"]')" 512
+try 0 migrate chain other node2 --json
+is "$asked" 'job.migrate {"job": "chain", "node": "node2"}
+job.migrate {"job": "other", "node": "node2"}'
+is "$(field '["moved"][1]["job"]')" other
+try 0 migrate --group five node2
+is "$asked" 'job.list {"all": false}
+job.migrate {"job": "chain", "node": "node2"}'
+is "$out" "Job chain moved from node1 to node2 in 512 ms, standing still for 8 ms, 20 MiB sent. (1 of 1)"
+try 0 migrate --group=five best
+is "$(echo "$asked" | tail -n 2)" 'job.best {"group": true, "job": "0123456789abcdef0123456789abcdef"}
+job.migrate {"job": "chain", "node": "node3"}'
+try 1 migrate --group six node2
+has "$err" "no job of a group six"
+try 0 group five
+has "$out" "01234567   chain   4711   node2"
+try 0 group five --json
+is "$(field '[0]["pid"]')" 4711
+try 0 group six chain other
+is "$asked" 'job.group {"group": "six", "job": "chain"}
+job.group {"group": "six", "job": "other"}'
+try 1 group six
 try 0 home chain
 is "$asked" 'job.migrate {"job": "chain", "node": "home"}'
 try 0 wait chain
@@ -138,7 +159,7 @@ has "$err" "is no folder"
 is "$asked" ""
 
 # Wrong usage is 2, with the synopsis; help is 0 for every command; nothing is asked.
-for words in nonsense migrate "migrate a" "list b" "show a b" "list --nonsense" procfs "procfs a b" "cluster" "cluster nonsense" kill "run"; do
+for words in nonsense migrate "migrate a" "migrate --group g" "migrate --group g a b" group "list b" "show a b" "list --nonsense" procfs "procfs a b" "cluster" "cluster nonsense" kill "run"; do
     try 2 $words
     is "$asked" ""
     has "$err" sojourn

@@ -41,6 +41,22 @@ try 0 migrate 4711 balance; is "$asked" 'job.migrate {"job": "4711", "node": "be
 try 1 migrate 4711 99; has "$err" "no node 99"
 try 1 migrate 4711; has "$err" usage
 
+try 0 joingroup 4711 4712 5
+is "$asked" 'job.group {"group": "5", "job": "4711"}
+job.group {"group": "5", "job": "4712"}'
+try 1 joingroup 4711; has "$err" usage
+try 0 showgroup five; is "$out" 4711
+try 1 showgroup 7; has "$err" "no job of a group 7"
+try 0 migrategroup five 2782
+is "$asked" 'job.list {"all": false}
+job.migrate {"job": "chain", "node": "node3"}'
+try 0 migrategroup five home; has "$asked" '"node": "home"}'
+try 0 migrategroup five balance; has "$asked" '"node": "node3"}'
+try 1 migrategroup five 99; has "$err" "no node 99"
+try 0 resetgroup five
+is "$asked" 'job.list {"all": false}
+job.group {"group": "", "job": "0123456789abcdef0123456789abcdef"}'
+
 try 7 mosrun ls -l; is "$out" '<run><--><ls><-l>'
 try 7 mosrun -h ls; is "$out" '<run><--home><--lock><--><ls>'
 try 7 mosrun -h -l ls; is "$out" '<run><--home><--><ls>'
@@ -85,6 +101,14 @@ try 0 mosctl getyard; is "$out" 10000
 try 1 mosctl nonsense; has "$err" usage
 try 1 mosctl mfs; has "$err" "means nothing"
 
+try 7 mtop; is "$out" '<top>'
+try 1 mtop x; has "$err" usage
+try 7 mon; is "$out" '<top><--nodes-only><--chart=a><--bars=l><--alive>'
+try 7 mosmon -v -m -dt +2781; is "$out" '<top><--nodes-only><--chart=v><--bars=m><--totals><--from=2781>'
+try 1 mon -x; has "$err" usage
+try 0 omdiscd -i eth0,eth1 -m 3
+try 0 omdiscd -n; has "$err" "node 2781 192.168.10.221 blocked"; is "$asked" 'job.events {"follow": true}'
+try 1 omdiscd -i; has "$err" usage
 try 0 mps
 has "$out" "   4711 visitor      2781     2    1 python3 chain.py"
 has "$out" "   4712 visitor         0     0    0 sleep ?[31m9"

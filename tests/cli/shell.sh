@@ -12,28 +12,12 @@ controller=$!
 at_exit "kill $controller"
 wait_until 10 test -S "$SOJOURN_SOCKET" || fail "the canned controller does not start"
 
-python3 - "$build/sojourn" <<'PROGRAM' || fail "the shell does not behave"
-import os, pty, select, sys, time
+PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$top/tests/cli python3 - "$build/sojourn" <<'PROGRAM' || fail "the shell does not behave"
+import sys
+from talk import Talk
 
-pid, fd = pty.fork()
-if pid == 0:
-    os.execv(sys.argv[1], [sys.argv[1]])
-seen = b""
-
-
-def expect(what, seconds=10):
-    global seen
-    end = time.time() + seconds
-    while what not in seen:
-        if not select.select([fd], [], [], max(0, end - time.time()))[0]:
-            sys.exit(f"{what} does not come, but {seen}")
-        seen += os.read(fd, 4096)
-    seen = seen[seen.index(what) + len(what):]
-
-
-def type(text):
-    os.write(fd, text)
-
+shell = Talk(sys.argv[1])
+expect, type = shell.expect, shell.type
 
 expect(b"sojourn # ")
 type(b"migr\tcha\tnode2\n")
@@ -59,7 +43,6 @@ type(b"wait chain\n")
 expect(b"ended with status 3")
 expect(b"sojourn # ")
 type(b"exit\n")
-_, status = os.waitpid(pid, 0)
-sys.exit(0 if status == 0 else f"the shell ended with {status}")
+sys.exit(1 if shell.end() else 0)
 PROGRAM
 echo "ok - shell"

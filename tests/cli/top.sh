@@ -12,24 +12,12 @@ controller=$!
 at_exit "kill $controller"
 wait_until 10 test -S "$SOJOURN_SOCKET" || fail "the canned controller does not start"
 
-python3 - "$build/sojourn" "$work/record" <<'PROGRAM' || fail "top does not behave"
-import fcntl, os, pty, re, select, struct, sys, termios, time
+PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$top/tests/cli python3 - "$build/sojourn" "$work/record" <<'PROGRAM' || fail "top does not behave"
+import sys, time
+from talk import Talk
 
-pid, fd = pty.fork()
-if pid == 0:
-    os.execv(sys.argv[1], [sys.argv[1], "top"])
-fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-seen = b""
-
-
-def expect(what, seconds=10):
-    global seen
-    end = time.time() + seconds
-    while what not in seen:
-        if not select.select([fd], [], [], max(0, end - time.time()))[0]:
-            sys.exit(f"{what} does not come, but {seen}")
-        seen += os.read(fd, 65536)
-    seen = seen[seen.index(what) + len(what):]
+top = Talk(sys.argv[1], "top")
+expect, type = top.expect, top.type
 
 
 def asked(what, seconds=10):
@@ -47,39 +35,49 @@ expect(b"failed")
 expect(b"chain")
 expect(b"sleep ?[31m9")        # a command line does not steer the terminal
 expect(b"q quit")
-os.write(fd, b"m")
+type(b"m")
 expect(b"3.0 GiB used")
-os.write(fd, b"t")
+type(b"t")
 expect(b"1 nodes up, 2 CPUs")
-os.write(fd, b"o")
+type(b"o")
 expect(b"node")
-os.write(fd, b"/chain\n")
+type(b"/chain\n")
 expect(b"with chain")
-os.write(fd, b"gnode3\n")
+type(b"gnode3\n")
 asked('job.migrate {"job": "0123456789abcdef0123456789abcdef", "node": "node3"}')
 expect(b"has moved")
-os.write(fd, b"h")
+type(b"h")
 asked('"node": "home"}')
-os.write(fd, b"Kn\n")
-os.write(fd, b"Ky\n")
+type(b"Kn\n")
+type(b"Ky\n")
 asked('job.kill {"job": "0123456789abcdef0123456789abcdef", "signal": 15}')
 expect(b"told to end")
 if open(sys.argv[2]).read().count("job.kill") != 1:
     sys.exit("an answer of no was taken for yes")
-os.write(fd, b"q")
-end = time.time() + 10
-while time.time() < end:
-    if select.select([fd], [], [], 0.1)[0]:
-        try:
-            os.read(fd, 65536)
-        except OSError:
-            break
-done, status = os.waitpid(pid, os.WNOHANG)
-if not done:
-    time.sleep(1)
-    done, status = os.waitpid(pid, os.WNOHANG)
-sys.exit(0 if done and status == 0 else f"top ended with {status} ({done})")
+type(b"m")
+type(b"w")                     # upright bars with their scale and numbers
+expect(b"100%|")
+expect(b"257  258")
+type(b"l")
+expect(b"1|")
+type(b"v")
+expect(b"2  2")
+type(b"V")
+expect(b"D")
+type(b"b")
+expect(b"load 0.50")
+type(b"q")
+if top.end():
+    sys.exit("top ended badly")
+mon = Talk(sys.argv[1], "top", "--chart", "a", "--bars", "m", "--nodes-only", "--alive", "--from", "258")
+mon.expect(b"####")
+mon.type(b"q")
+sys.exit(mon.end())
 PROGRAM
 "$build/sojourn" top --json | python3 -c "import json,sys; a = json.load(sys.stdin); assert len(a['nodes']) == 2 and len(a['jobs']) == 2" || fail "--json"
 ! "$build/sojourn" top </dev/null >"$work/out" 2>"$work/err" && grep -q terminal "$work/err" || fail "without a terminal: $(cat "$work/err")"
+for words in "--bars x" "--chart n" "--bars lm"; do
+    "$build/sojourn" top $words 2>"$work/err" && fail "top $words"
+    grep -q "no such key" "$work/err" || fail "top $words: $(cat "$work/err")"
+done
 echo "ok - top"

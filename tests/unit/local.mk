@@ -26,6 +26,10 @@ UNIT_TESTS += test-procfs
 test_procfs_SOURCES = tests/unit/test-procfs.c src/cli/procfs.c src/cli/procfs.h
 test_procfs_LDADD = $(UNIT_LDADD)
 
+UNIT_TESTS += test-chart
+test_chart_SOURCES = tests/unit/test-chart.c src/cli/chart.c src/cli/chart.h
+test_chart_LDADD = $(GLIB_LIBS)
+
 UNIT_TESTS += test-verdict
 test_verdict_SOURCES = tests/unit/test-verdict.c src/controller/verdict.c src/controller/verdict.h
 test_verdict_LDADD = $(GLIB_LIBS)

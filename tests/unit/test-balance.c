@@ -288,6 +288,101 @@ static void test_exodus(void)
     g_assert_cmpfloat_with_epsilon(exodus_predict(&pace, 500 << 20), 2 + (500 << 20) / 1e7, 5);
 }
 
+/* Six of a group on four CPUs beside six single jobs. */
+static guint grouped(guint members, BalanceNode self, BalanceNode *nodes, guint n_nodes, BalanceMove *moves, guint max)
+{
+    BalanceJob jobs[12];
+
+    for (guint i = 0; i < 12; i++) {
+        jobs[i] = busy_job();
+        jobs[i].group = i % 2 == 0 && i / 2 < members ? 5 : 0;
+    }
+    return decide(&self, jobs, 12, nodes, n_nodes, moves, max);
+}
+
+static void test_groups(void)
+{
+    BalanceNode nodes[2];
+    BalanceMove moves[12];
+    guint there[2] = {0}, count, together = 0;
+
+    /* all of it, to one place, which is charged with all of it */
+    nodes[0] = nodes[1] = node(4, 0);
+    count = grouped(4, node(4, 12), nodes, 2, moves, 12);
+    g_assert_cmpuint(count, ==, 8);
+    for (guint i = 0; i < count; i++) {
+        gboolean member = moves[i].job % 2 == 0 && moves[i].job < 8;
+
+        there[moves[i].node]++;
+        if (member && together++)
+            g_assert_cmpuint(moves[i].node, ==, moves[i - 1].node);
+    }
+    g_assert_cmpuint(together, ==, 4);
+    g_assert_cmpuint(there[0], ==, 4);
+    g_assert_cmpuint(there[1], ==, 4);
+
+    /* none, where not all of it has a place: the others go */
+    nodes[0] = node(2, 0);
+    count = grouped(6, node(4, 12), nodes, 1, moves, 12);
+    g_assert_cmpuint(count, >, 0);
+    for (guint i = 0; i < count; i++)
+        g_assert_true(moves[i].job % 2 != 0);
+
+    /* what is begun is completed, though there is room for less */
+    nodes[0] = node(12, 0);
+    count = grouped(6, node(4, 12), nodes, 1, moves, 2);
+    for (guint i = together = 0; i < count; i++)
+        together += moves[i].job % 2 == 0;
+    g_assert_true(together == 0 || together == 6);
+    g_assert_cmpuint(count, <=, 7);
+}
+
+static gboolean not_the_third(guint job, guint node, gpointer user)
+{
+    return job != 2;
+}
+
+/* One that may not go, is locked, or has just come holds the others. */
+static void test_held(void)
+{
+    BalanceNode self = node(1, 4), other;
+    BalanceJob jobs[4], one;
+    BalanceMove moves[4];
+    guint32 seed = 7;
+
+    for (guint kind = 0; kind < 4; kind++) {
+        for (guint i = 0; i < 4; i++)
+            jobs[i] = busy_job();
+        jobs[0].group = jobs[1].group = jobs[2].group = 9;
+        one = jobs[1];
+        one.movable = kind != 1;
+        one.here_s = kind == 2 ? 1 : 60;
+        jobs[1] = one;
+        other = node(4, 0);
+        g_assert_cmpuint(balance_decide(&rules, &self, jobs, 4, &other, 1, kind == 3 ? not_the_third : NULL, NULL, &seed, moves, 4), ==,
+                         kind ? 1 : 3); /* the fourth is well where it is then */
+        if (kind)
+            g_assert_cmpuint(moves[0].job, ==, 3);
+    }
+
+    /* short of memory: the group that is large enough goes, not half of it */
+    self = node(4, 1);
+    self.memory_free = 150 * MIB;
+    other = node(4, 0);
+    for (guint i = 0; i < 4; i++) {
+        jobs[i] = busy_job();
+        jobs[i].bytes = 60 * MIB;
+        jobs[i].group = i < 3 ? 1 : 0;
+    }
+    jobs[3].bytes = 20 * MIB;
+    g_assert_cmpuint(decide(&self, jobs, 4, &other, 1, moves, 4), ==, 3);
+    for (guint i = 0; i < 3; i++) {
+        g_assert_cmpuint(moves[i].job, ==, i);
+        g_assert_true(moves[i].reason == BALANCE_FOR_MEMORY);
+    }
+    g_assert_cmpuint(other.promised_bytes, ==, 180 * MIB);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -301,6 +396,8 @@ int main(int argc, char **argv)
     g_test_add_func("/balance/consent", test_consent);
     g_test_add_func("/balance/place", test_place);
     g_test_add_func("/balance/settles", test_settles);
+    g_test_add_func("/balance/groups", test_groups);
+    g_test_add_func("/balance/held", test_held);
     g_test_add_func("/balance/exodus", test_exodus);
     return g_test_run();
 }

@@ -93,6 +93,9 @@ static void test_jobs(void)
     says("/1/home", job, nodes, "2780\n");
     says("/1/nmigs", job, nodes, "3\n");
     says("/1/lock", job, nodes, "1\n");
+    says("/1/miggroup", job, nodes, "0\n");
+    json_set_string(job, "group", "five");
+    says("/1/miggroup", job, nodes, "five\n");
     says("/1/cantmove", job, nodes, "locked: the job is locked\n");
     json_set_string(job, "node", "node1");
     json_set_bool(job, "locked", FALSE);
@@ -129,6 +132,7 @@ static void test_orders(void)
     orders("/1/goto", "2781", "job.migrate", "{\"node\":\"2781\"}");
     orders("/1/migrate", "0", "job.migrate", "{\"node\":\"home\"}");
     orders("/1/goto", "balance", "job.migrate", "{\"node\":\"best\"}");
+    orders("/1/miggroup", "5", "job.group", "{\"group\":\"5\"}");
     orders("/1/lock", "1", "job.lock", "{\"locked\":true}");
     orders("/1/lock", "0", "job.lock", "{\"locked\":false}");
     orders("/1/lock", "2", NULL, NULL);
