@@ -22,6 +22,7 @@
 typedef struct FilesQueue FilesQueue;
 typedef struct FilesHandles FilesHandles;
 typedef struct FilesHandle FilesHandle;
+typedef struct FilesCommon FilesCommon;
 typedef struct FilesBare FilesBare;
 typedef struct FilesAgain FilesAgain;
 
@@ -164,6 +165,8 @@ struct FilesHandle {
     int refs;
     gint locked; /* lock owners have used it */
     GMutex lock; /* of what follows */
+    FilesCommon *common; /* fd is this one's, or NULL */
+    int own_fd;          /* if it is, for flock; -1: not needed yet */
     int plain_fd;  /* without O_APPEND, for pages that are written back; -1: not needed yet */
     char *entries; /* directory: what getdents64 gave last */
     size_t entries_at, entries_end;
@@ -179,6 +182,9 @@ guint64 files_handle_add(Files *files, FilesInode *inode, int fd, int flags);
 /* The handle with that number if it is open on inode id, held until files_handle_put, else NULL. */
 FilesHandle *files_handle_get(Files *files, guint64 fh, guint64 id);
 void files_handle_put(Files *files, FilesHandle *handle);
+
+/* A descriptor that no other handle has: for flock. -1 and errno if there can be none. */
+int files_handle_own_fd(FilesHandle *handle);
 
 /* The guest closed it; FALSE if there is no such handle. */
 gboolean files_handle_close(Files *files, guint64 fh, guint64 id);
@@ -262,6 +268,9 @@ void files_op_lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence,
 void files_op_copy_file_range(fuse_req_t req, fuse_ino_t ino_in, off_t off_in,
                               struct fuse_file_info *fi_in, fuse_ino_t ino_out, off_t off_out,
                               struct fuse_file_info *fi_out, size_t length, int flags);
+
+/* ---- files-flags.c ---- */
+
 void files_op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned int cmd, void *arg,
                     struct fuse_file_info *fi, unsigned flags, const void *in, size_t in_size,
                     size_t out_size);

@@ -9,7 +9,7 @@
  *
  *     files-channel.c  queue, workers, replies          files-check.c   is a request well-formed?
  *     files-inode.c    what the guest knows: inodes     files-handle.c  what it has open
- *     files-name.c files-dir.c files-attr.c files-data.c files-lock-op.c   the operations
+ *     files-name.c files-dir.c files-attr.c files-data.c files-flags.c files-lock-op.c   the operations
  *     files-lock.c     locks at home                    files-refuse.c  what is never entered
  *     files-cred.c     whose rights a worker has        files-bare.c    what has no xattrs
  *     files-again.c    second walks after ESTALE
@@ -44,6 +44,7 @@
 #include <sys/stat.h>
 
 #define DEFAULT_WORKERS 8
+#define ROOT_DESCRIPTORS (1 << 20)
 #define IDLE_DESCRIPTORS 16384 /* O_PATH descriptors kept, at most; less if the limit is low */
 
 double files_timeout(const Files *files)
@@ -148,13 +149,15 @@ static struct fuse_session *new_session(Files *files)
 
 /* ---- life ---- */
 
-/* Raises the soft limit to the hard one; how many idle descriptors are then kept. */
+/* Raises the soft limit to the hard one, which root may exceed; how many idle descriptors are then kept. */
 static guint descriptor_room(void)
 {
-    struct rlimit limit;
+    struct rlimit limit, higher = { ROOT_DESCRIPTORS, ROOT_DESCRIPTORS };
 
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
         return 256;
+    if (limit.rlim_max < higher.rlim_max && setrlimit(RLIMIT_NOFILE, &higher) == 0)
+        limit = higher;
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_NOFILE, &limit);
     return (guint)CLAMP(limit.rlim_cur / 4, 64, IDLE_DESCRIPTORS);

@@ -8,6 +8,7 @@ FILES_SOURCES = \
 	src/deputy/files-check.c \
 	src/deputy/files-cred.c \
 	src/deputy/files-data.c \
+	src/deputy/files-flags.c \
 	src/deputy/files-dir.c \
 	src/deputy/files-handle.c \
 	src/deputy/files-impl.h \

@@ -61,6 +61,9 @@ static int add_restricted(scmp_filter_ctx filter, int front)
     failed |= seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
     failed |= allow_equal(filter, SCMP_SYS(ioctl), 1, FS_IOC_GETFLAGS);
     failed |= allow_equal(filter, SCMP_SYS(ioctl), 1, FS_IOC_SETFLAGS);
+    failed |= allow_equal(filter, SCMP_SYS(ioctl), 1, FS_IOC_FSGETXATTR);
+    failed |= allow_equal(filter, SCMP_SYS(ioctl), 1, FS_IOC_FSSETXATTR);
+    failed |= allow_equal(filter, SCMP_SYS(ioctl), 1, FS_IOC_GETVERSION);
     failed |= allow_equal(filter, SCMP_SYS(ioctl), 1, FIONREAD);
     failed |= allow_masked(filter, SCMP_SYS(mmap), 2, PROT_EXEC, 0);
     failed |= allow_masked(filter, SCMP_SYS(mprotect), 2, PROT_EXEC, 0);

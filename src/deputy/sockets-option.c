@@ -112,6 +112,17 @@ static gboolean may(int level, int name, int what)
     return FALSE;
 }
 
+/* An option that does not pass is unknown, which is said in different ways by different protocols. */
+static int unknown(const Socket *socket, int level, int what)
+{
+    int value = 0;
+    socklen_t size = sizeof value;
+    int result = what == GET ? getsockopt(socket->fd, level, -1, &value, &size)
+                             : setsockopt(socket->fd, level, -1, &value, size);
+
+    return result < 0 ? -errno : -ENOPROTOOPT;
+}
+
 int socket_set_option(Socket *socket, int level, int name, const void *value, gsize size)
 {
     guint8 aligned[HOME_SOCKETS_VALUE_MAX] __attribute__((aligned(8)));
@@ -121,7 +132,7 @@ int socket_set_option(Socket *socket, int level, int name, const void *value, gs
         return 0;
     }
     if (!may(level, name, SET))
-        return -ENOPROTOOPT;
+        return unknown(socket, level, SET);
     memcpy(aligned, value, size);
     return setsockopt(socket->fd, level, name, aligned, (socklen_t) size) < 0 ? -errno : 0;
 }
@@ -134,7 +145,7 @@ int socket_get_option(Socket *socket, int level, int name, void *value, socklen_
         return 0;
     }
     if (!may(level, name, GET))
-        return -ENOPROTOOPT;
+        return unknown(socket, level, GET);
     return getsockopt(socket->fd, level, name, value, size) < 0 ? -errno : 0;
 }
 

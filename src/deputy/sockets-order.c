@@ -158,6 +158,16 @@ static void tell_connected(Socket *socket, int error)
         socket_write(socket);
 }
 
+/* Whoever waited for a connection in vain may try again at once. Home's kernel thinks that nobody has heard of it yet, as
+ * nobody has waited there, and would fail the next attempt (ECONNABORTED): this is that one. */
+static void forget_failure(Socket *socket)
+{
+    struct sockaddr any = { .sa_family = socket->family };
+
+    if (socket->stream && socket->family != AF_UNIX)
+        connect(socket->fd, &any, sizeof any);
+}
+
 void socket_connected(Socket *socket)
 {
     int error = 0;
@@ -165,6 +175,8 @@ void socket_connected(Socket *socket)
 
     if (getsockopt(socket->fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0)
         error = errno;
+    if (error)
+        forget_failure(socket);
     tell_connected(socket, error);
 }
 

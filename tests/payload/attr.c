@@ -3,9 +3,11 @@
 #include "payload.h"
 
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
@@ -117,6 +119,42 @@ CASE(set_user_id)
         if (getuid() != 0)
             MUST(mode_of("f") == 0755);
         MUST(close(fd) == 0 && unlink("f") == 0);
+    }
+}
+
+/* What chattr and lsattr do, where home's file system has such flags. */
+CASE(file_flags)
+{
+    umask(022);
+    while (more()) {
+        struct fsxattr attributes;
+        int fd, folder, flags = 0, found = 0;
+
+        touch("f", 0644);
+        MUST(mkdir("folder", 0755) == 0);
+        fd = open("f", O_RDWR), folder = open("folder", O_RDONLY | O_DIRECTORY);
+        MUST(fd >= 0 && folder >= 0);
+        FAILS(ENOTTY, ioctl(fd, _IOR('f', 99, int), &flags));
+        FAILS(ENOTTY, ioctl(fd, TCGETS, &attributes));
+        if (ioctl(fd, FS_IOC_GETFLAGS, &flags) < 0) {
+            fact("no flags: %d", errno);
+        } else {
+            fact("flags of a file %x", flags);
+            flags |= FS_NODUMP_FL | FS_NOATIME_FL;
+            MUST(ioctl(fd, FS_IOC_SETFLAGS, &flags) == 0 && ioctl(fd, FS_IOC_GETFLAGS, &found) == 0 && found == flags);
+            MUST(ioctl(folder, FS_IOC_GETFLAGS, &flags) == 0);
+            fact("flags of a folder %x", flags);
+            flags |= FS_NODUMP_FL;
+            MUST(ioctl(folder, FS_IOC_SETFLAGS, &flags) == 0 && ioctl(folder, FS_IOC_GETFLAGS, &found) == 0);
+            MUST(found == flags);
+            MUST(ioctl(fd, FS_IOC_GETVERSION, &found) == 0);
+            flags |= FS_IMMUTABLE_FL;
+            if (getuid() != 0)
+                FAILS(EPERM, ioctl(folder, FS_IOC_SETFLAGS, &flags));
+            if (ioctl(fd, FS_IOC_FSGETXATTR, &attributes) == 0)
+                fact("extended flags %x, project %u", attributes.fsx_xflags, attributes.fsx_projid);
+        }
+        MUST(close(fd) == 0 && close(folder) == 0 && unlink("f") == 0 && rmdir("folder") == 0);
     }
 }
 

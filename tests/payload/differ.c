@@ -7,6 +7,7 @@
 #include "payload.h"
 
 #include <fcntl.h>
+#include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -93,10 +94,12 @@ static const char *inotify_of_home(void)
     return got > 0 ? "yes" : "no";
 }
 
-static const char *file_flags(void)
+/* Where on the disk a file lies (filefrag). */
+static const char *extents(void)
 {
-    int fd = fresh("flags"), flags;
-    const char *found = said(ioctl(fd, FS_IOC_GETFLAGS, &flags));
+    int fd = fresh("extents");
+    struct fiemap map = { .fm_length = ~0ULL };
+    const char *found = said(ioctl(fd, FS_IOC_FIEMAP, &map));
 
     close(fd);
     return found;
@@ -201,7 +204,7 @@ static const struct {
     { "inotify-of-home", inotify_of_home },
     { "closed-folder", closed_folder },
     { "epoll-of-files", epoll_of_files },
-    { "file-flags", file_flags },
+    { "extents", extents },
     { "collapse-range", collapse_range },
     { "direct-unaligned", direct_unaligned },
     { "file-system-type", file_system_type },
