@@ -50,4 +50,5 @@ int cmd_top(int argc, char **argv);
 int cmd_unlock(int argc, char **argv);
 int cmd_version(int argc, char **argv);
 int cmd_wait(int argc, char **argv);
+int cmd_web(int argc, char **argv);
 int cmd_why(int argc, char **argv);

@@ -24,6 +24,7 @@ sojourn_SOURCES = \
 	src/cli/cmd-suspend.c \
 	src/cli/cmd-top.c \
 	src/cli/cmd-wait.c \
+	src/cli/cmd-web.c \
 	src/cli/cmd-why.c \
 	src/cli/fields.c src/cli/fields.h \
 	src/cli/group.c src/cli/group.h \
@@ -78,4 +79,5 @@ install-exec-hook:
 uninstall-hook:
 	rm -rf $(DESTDIR)$(pkglibexecdir)/openmosix
 SHELL_TESTS += tests/cli/openmosix.sh tests/cli/top.sh
-dist_check_SCRIPTS += tests/cli/openmosix.sh tests/cli/top.sh
+dist_check_SCRIPTS += tests/cli/openmosix.sh tests/cli/top.sh tests/cli/web.sh
+EXTRA_DIST += tests/cli/web.py

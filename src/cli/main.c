@@ -26,6 +26,7 @@ const Command commands[] = {
     { "nodes", "[--json]", "show the cluster's nodes", cmd_nodes },
     { "node", "[--json] [NODE]", "show all about a node (this one)", cmd_node },
     { "top", "[--json] [--bars=KEY] [--chart=KEY] [--from=NODE] [--alive] [--totals] [--nodes-only]", "watch nodes and jobs on the terminal", cmd_top },
+    { "web", "[--json] [--open] [--logout]", "watch nodes and jobs in a browser, and move jobs there", cmd_web },
     { "stay", "[--json] [on|off]", "keep jobs on this node; off: let them leave again", cmd_stay },
     { "block", "[--json] [on|off]", "take no guests of other nodes; off: take them again", cmd_block },
     { "quiet", "[--json] [on|off]", "do not tell the others of the load here; off: do", cmd_quiet },

@@ -48,6 +48,7 @@ static const Setting settings[] = {
     {"memory-reserve", COUNT, AT(memory_reserve), "PERCENT", "memory to keep free by sending jobs away (5)"},
     {"migrations", COUNT, AT(migrations), "N", "migrations at a time, in and out (4)"},
     {"host-down", COUNT, AT(host_down_s), "S", "give up a job whose host is down after (30)"},
+    {"web-port", TEXT, AT(web_port), "N|auto|off", "local port of the HTTP view (auto: when asked for)"},
 };
 
 guint64 conf_parse_size(const char *text, GError **error)
@@ -206,6 +207,7 @@ static void conf_defaults(Conf *conf)
     default_text(&conf->accel, "auto");
     default_text(&conf->machine, "microvm");
     default_text(&conf->balance, "on");
+    default_text(&conf->web_port, "auto");
     default_text(&conf->cpu_model, "");
     default_text(&conf->qemu, QEMU_PATH);
     default_text(&conf->libvirtd, LIBVIRTD_PATH);
@@ -214,6 +216,17 @@ static void conf_defaults(Conf *conf)
         conf->cpus = g_get_num_processors();
     if (!conf->memory_bytes)
         conf->memory_bytes = (guint64)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
+}
+
+int conf_web_port(const Conf *conf)
+{
+    guint64 port;
+
+    if (g_str_equal(conf->web_port, "auto"))
+        return 0;
+    if (g_str_equal(conf->web_port, "off"))
+        return -1;
+    return g_ascii_string_to_unsigned(conf->web_port, 10, 1, 65535, &port, NULL) ? (int)port : -2;
 }
 
 static gboolean conf_check(const Conf *conf, GError **error)
@@ -237,6 +250,8 @@ static gboolean conf_check(const Conf *conf, GError **error)
         g_set_error(error, SJ_ERROR, SJ_ERROR_USAGE, "memory-reserve is from 0 to 90 per cent, not %u", conf->memory_reserve);
     else if (conf->migrations == 0)
         g_set_error(error, SJ_ERROR, SJ_ERROR_USAGE, "migrations is 1 at least");
+    else if (conf_web_port(conf) < -1)
+        g_set_error(error, SJ_ERROR, SJ_ERROR_USAGE, "web-port is auto, off or a TCP port, not \"%s\"", conf->web_port);
     else if (conf->port == 0 || conf->port > 65535)
         g_set_error(error, SJ_ERROR, SJ_ERROR_USAGE, "%u is no TCP port", conf->port);
     else

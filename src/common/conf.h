@@ -30,6 +30,7 @@ typedef struct {
     guint balance_stay_s;   /* 5: minimum stay of a job that has not moved yet */
     guint memory_reserve;   /* 5: per cent of the memory that are to stay free */
     guint migrations;       /* 4: at a time, into the node and out of it */
+    char *web_port;      /* "auto", "off" or the port of the HTTP view */
 } Conf;
 
 /* Parses argv (options as --name VALUE, --config FILE) over a configuration file over the defaults. The file is
@@ -41,6 +42,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Conf, conf_free)
 
 /* Whether the node balances. */
 gboolean conf_balances(const Conf *conf);
+
+/* The port of the HTTP view: 0 any, when it is asked for; -1 none. */
+int conf_web_port(const Conf *conf);
 
 /* Applies "key = value" lines to conf; for the file, tests and fuzzing. */
 gboolean conf_parse(Conf *conf, const char *text, const char *origin, GError **error);

@@ -11,7 +11,9 @@
 #include "common/error.h"
 #include "common/log.h"
 #include "deputies.h"
+#include "web.h"
 
+#include <errno.h>
 #include <glib-unix.h>
 #include <grp.h>
 #include <pwd.h>
@@ -33,7 +35,10 @@ typedef struct {
     Control *control;
     Rpc *rpc;
     char *user;
+    uid_t uid;
+    gid_t gid;
     gboolean admin;
+    gboolean inner;    /* made by control_connect */
     gboolean watching; /* a job.migrate is under way on it: progress is of interest */
 } Client;
 
@@ -54,13 +59,15 @@ static void client_called(Rpc *rpc, RpcCall *call, const char *method, Json *par
     Client *client = user;
     Node *node = client->control->node;
 
-    if (deputies_called(node, rpc, call, method, params, fd))
+    if (!client->inner && deputies_called(node, rpc, call, method, params, fd))
         return;
     if (fd >= 0)
         close(fd);
     if (g_str_has_prefix(method, "job.")) {
         client->watching = client->watching || g_str_equal(method, "job.migrate");
         commands_run(node, method, params, client->admin ? NULL : client->user, call);
+    } else if (g_str_has_prefix(method, "web.") && !client->inner) {
+        web_called(node->web, method, client->uid, client->gid, call);
     } else {
         admin_run(node, method, params, client->admin, call);
     }
@@ -77,22 +84,35 @@ static void client_closed(Rpc *rpc, gpointer user)
     g_free(client);
 }
 
-static void client_new(Control *control, int fd)
+static Client *client_new(Control *control, int fd)
 {
     static const RpcEvents events = {client_called, client_closed};
     Client *client = g_new0(Client, 1);
-    struct passwd *entry;
+
+    client->control = control;
+    client->rpc = rpc_new(fd, &events, client);
+    control->clients = g_list_prepend(control->clients, client);
+    return client;
+}
+
+static void client_is(Client *client, uid_t uid, gid_t gid)
+{
+    struct passwd *entry = getpwuid(uid);
+
+    client->uid = uid;
+    client->gid = gid;
+    client->user = entry ? g_strdup(entry->pw_name) : g_strdup_printf("%u", (guint)uid);
+    client->admin = is_admin(uid, gid, client->user);
+}
+
+static void client_is_peer(Client *client)
+{
     uid_t uid = -1;
     gid_t gid = -1;
     pid_t pid;
 
-    client->control = control;
-    client->rpc = rpc_new(fd, &events, client);
     rpc_peer(client->rpc, &uid, &gid, &pid);
-    entry = getpwuid(uid);
-    client->user = entry ? g_strdup(entry->pw_name) : g_strdup_printf("%u", (guint)uid);
-    client->admin = is_admin(uid, gid, client->user);
-    control->clients = g_list_prepend(control->clients, client);
+    client_is(client, uid, gid);
 }
 
 static gboolean control_connected(gint listener, GIOCondition condition, gpointer user)
@@ -104,7 +124,7 @@ static gboolean control_connected(gint listener, GIOCondition condition, gpointe
         log_warning("more than %d connections at the control socket: one was refused", CLIENTS_MAX);
         close(fd);
     } else if (fd >= 0) {
-        client_new(control, fd);
+        client_is_peer(client_new(control, fd));
     }
     return G_SOURCE_CONTINUE;
 }
@@ -133,6 +153,29 @@ void control_free(Control *control)
     for (GList *i = control->clients; i; i = i->next)
         rpc_close(((Client *)i->data)->rpc);
     g_free(control);
+}
+
+int control_connect(Control *control, uid_t uid, gid_t gid, char **ret_user, gboolean *ret_admin, GError **error)
+{
+    int ends[2];
+    Client *client;
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) {
+        g_set_error(error, SJ_ERROR, SJ_ERROR_FAILED, "Cannot connect to the control socket: %s", g_strerror(errno));
+        return -1;
+    }
+    client = client_new(control, ends[0]);
+    client->inner = TRUE;
+    if (uid == (uid_t)-1) {
+        client->uid = uid;
+        client->gid = gid;
+        client->user = g_strdup("(nobody)"); /* no user can be called so */
+    } else {
+        client_is(client, uid, gid);
+    }
+    *ret_user = g_strdup(client->user);
+    *ret_admin = client->admin;
+    return ends[1];
 }
 
 void control_progress(Control *control, Json *params)

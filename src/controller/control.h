@@ -8,5 +8,10 @@
 Control *control_new(Node *node, GError **error);
 void control_free(Control *control);
 
+/* A connection of this program to its own control socket, with the rights that a process of this user and group has there; uid
+ * (uid_t)-1: of somebody without jobs or rights. The other end (for rpc_new), what the user is called (g_free) and
+ * whether all jobs are theirs to command; -1 and a sentence. */
+int control_connect(Control *control, uid_t uid, gid_t gid, char **ret_user, gboolean *ret_admin, GError **error);
+
 /* Passes a migration's progress {job,...} on to the connections that wait for that job. */
 void control_progress(Control *control, Json *params);

@@ -70,6 +70,7 @@ void events_job(Node *node, const Job *job, const char *kind, Json *details, con
     va_start(args, format);
     text = g_strdup_vprintf(format, args);
     va_end(args);
+    tally_job(&node->tally, kind);
     json_set_string(json, "job", job->id);
     note(node, job->user, kind, json_set_string(json, "name", job->name), text);
 }

@@ -279,6 +279,11 @@ static void job_usage(Node *node, Job *job)
     }
 }
 
+const char *job_state(const Job *job)
+{
+    return job->migration ? "migrating" : job->silent_since_us ? "unreachable" : job->suspended ? "suspended" : job->state;
+}
+
 Json *job_row(Node *node, Job *job)
 {
     Json *row = json_object();
@@ -291,10 +296,7 @@ Json *job_row(Node *node, Job *job)
     json_set_string(row, "command", job->command);
     json_set_string(row, "home", node_name(node));
     json_set_string(row, "node", job->node);
-    json_set_string(row, "state", job->migration         ? "migrating"
-                                  : job->silent_since_us ? "unreachable"
-                                  : job->suspended       ? "suspended"
-                                                         : job->state);
+    json_set_string(row, "state", job_state(job));
     json_set_int(row, "migrations", job->migrations);
     json_set_bool(row, "locked", job->locked);
     json_set_string(row, "group", json_get_string(job->description, "group", ""));

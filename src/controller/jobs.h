@@ -68,6 +68,9 @@ gboolean job_group(Job *job, const char *group, GError **error);
 /* Where the others of its group are, as far as it may go there; NULL: nowhere, or it has none (owned by the other job). */
 const char *job_group_node(Node *node, Job *job);
 
+/* Its state as people see it (static, or the job's). */
+const char *job_state(const Job *job);
+
 /* Rows for job.list and job.show (new references). */
 Json *job_row(Node *node, Job *job);
 Json *job_details(Node *node, Job *job);

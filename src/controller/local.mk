@@ -27,7 +27,25 @@ sojournd_SOURCES = \
 	src/controller/relay.c src/controller/relay.h \
 	src/controller/spare.c src/controller/spare.h \
 	src/controller/standing.c src/controller/standing.h \
+	src/controller/tally.c src/controller/tally.h \
 	src/controller/verdict.c src/controller/verdict.h \
+	src/controller/web.c src/controller/web.h \
+	src/controller/web-guard.c src/controller/web-guard.h \
+	src/controller/web-listen.c src/controller/web-listen.h \
+	src/controller/web-measure.c src/controller/web-measure.h \
+	src/controller/web-metrics.c src/controller/web-metrics.h \
+	src/controller/web-past.c src/controller/web-past.h \
+	src/controller/web-session.c src/controller/web-session.h \
+	src/controller/web-view.c src/controller/web-view.h \
 	$(NULL)
-sojournd_CFLAGS = $(AM_CFLAGS) $(ZSTD_CFLAGS)
-sojournd_LDADD = $(BALANCE_LIBS) $(HYPERVISOR_LIBS) $(CLUSTER_LIBS) $(COMMON_LIBS) $(ZSTD_LIBS)
+nodist_sojournd_SOURCES = web-files.c
+sojournd_CFLAGS = $(AM_CFLAGS) $(ZSTD_CFLAGS) $(SOUP_CFLAGS)
+sojournd_LDADD = $(BALANCE_LIBS) $(HYPERVISOR_LIBS) $(CLUSTER_LIBS) $(COMMON_LIBS) $(ZSTD_LIBS) $(SOUP_LIBS)
+
+# The page of the HTTP view, compiled in
+WEB_FOLDER = $(top_srcdir)/src/controller/web
+WEB_FILES = app.js charts.js circle.js icon.svg index.html layout.js model.js panel.js style.css
+EXTRA_DIST += src/controller/web
+CLEANFILES += web-files.c
+web-files.c: $(WEB_FOLDER)/files.xml $(WEB_FILES:%=$(WEB_FOLDER)/%)
+	$(AM_V_GEN)$(GLIB_COMPILE_RESOURCES) --sourcedir=$(WEB_FOLDER) --generate-source --internal --target=$@ $<

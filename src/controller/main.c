@@ -14,6 +14,7 @@
 #include "hypervisor/kvm.h"
 #include "hypervisor/libvirtd.h"
 #include "spare.h"
+#include "web.h"
 
 #include <glib-unix.h>
 #include <locale.h>
@@ -152,6 +153,7 @@ static int serve(Conf *conf)
               node->images[0] ? node->images[0]->digest : NULL, accel_known, node);
     g_timeout_add(REFRESH_MS, refresh, node);
     node->balancer = balancer_new(node);
+    node->web = web_new(node);
     g_unix_signal_add(SIGTERM, stop, node);
     g_unix_signal_add(SIGINT, stop, node);
     log_info("node %s is up", node_name(node));

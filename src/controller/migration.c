@@ -82,6 +82,8 @@ static void migration_end(Migration *m)
         m->error->code = SJ_ERROR_GONE;
     if (m->error && m->epoch && job)
         g_prefix_error(&m->error, "Job %.8s stays on %s: ", m->job, m->from);
+    if (m->error)
+        tally_failed(&node->tally, m->epoch != 0);
     if (m->error && is_balancers(m->balance))
         log_debug("job %s: is not taken from %s to %s: %s", m->job, m->from, m->to, m->error->message);
     else if (m->error)
@@ -108,6 +110,7 @@ static void migration_succeeded(Migration *m)
     json_set_int(m->stats, "total_ms", total_ms);
     json_set_string(m->stats, "from", m->from);
     json_set_string(m->stats, "to", m->to);
+    tally_moved(&m->node->tally, total_ms, json_get_int(m->stats, "downtime_ms", -1), json_get_int(m->stats, "bytes", 0));
     if (job) {
         job_moved(job, m->from, m->to, m->stats);
         events_job(m->node, job, "moved", json_copy(m->stats), "job %.8s moved from %s to %s in %" G_GINT64_FORMAT " ms%s",

@@ -10,12 +10,14 @@
 #include "hypervisor/hypervisor.h"
 #include "image.h"
 #include "standing.h"
+#include "tally.h"
 
 #define NODE_VERSION PACKAGE_VERSION
 
 typedef struct Control Control;
 typedef struct Spare Spare;
 struct Balancer;
+struct Web;
 
 typedef struct {
     Conf *conf;
@@ -24,6 +26,8 @@ typedef struct {
     Cluster *cluster;
     Control *control;
     struct Balancer *balancer;
+    struct Web *web;         /* the HTTP view */
+    Tally tally;             /* what has been counted since the start */
     Standing standing;       /* the administrator's orders */
     ExodusPace pace;         /* of moves from here, as learned */
     Image *images[2];        /* x86_64, i686; NULL: not there */

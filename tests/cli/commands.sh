@@ -135,6 +135,22 @@ is "$asked" 'job.show {"job": "chain"}'
 has "$out" "node1   node2   512 ms   8 ms          20 MiB"
 try 0 history chain --json
 is "$(field '[0]["to"]')" node2
+try 0 web
+is "$asked" 'web.token {}'
+is "$out" "http://127.0.0.1:4000/#00ff"
+try 0 web --json
+is "$(field '["valid_s"]')" 300
+try 0 web --logout
+is "$asked" 'web.logout {}'
+is "$out" "2 sessions ended."
+try 2 web chain
+# the browser is not given the token where everybody can read it
+mkdir -m 700 "$work/runtime" "$work/bin"
+printf '#!/bin/sh\necho "$@" >%s\n' "$work/opened" >"$work/bin/xdg-open" && chmod +x "$work/bin/xdg-open"
+XDG_RUNTIME_DIR=$work/runtime PATH=$work/bin:$PATH try 0 web --open
+is "$(cat "$work/opened")" "file://$work/runtime/sojourn-web.html"
+has "$(cat "$work/runtime/sojourn-web.html")" "url=http://127.0.0.1:4000/#00ff"
+is "$(stat -c %a "$work/runtime/sojourn-web.html")" 600
 try 0 doctor
 has "$out" "remedy: another machine"
 try 0 cluster init --name alpha --address 10.0.0.1

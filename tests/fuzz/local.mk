@@ -81,3 +81,8 @@ FUZZ_TARGETS += fuzz-serf
 fuzz_serf_SOURCES = tests/fuzz/fuzz-serf.c $(FUZZ_DRIVER)
 fuzz_serf_LDFLAGS = $(FUZZ_LINK)
 fuzz_serf_LDADD = $(CLUSTER_LIBS)
+
+FUZZ_TARGETS += fuzz-web
+fuzz_web_SOURCES = tests/fuzz/fuzz-web.c src/controller/web-guard.c src/controller/web-guard.h $(FUZZ_DRIVER)
+fuzz_web_LDFLAGS = $(FUZZ_LINK)
+fuzz_web_LDADD = $(GLIB_LIBS)

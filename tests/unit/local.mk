@@ -94,3 +94,8 @@ UNIT_TESTS += test-sockets
 test_sockets_SOURCES = tests/unit/test-sockets.c
 test_sockets_CFLAGS = $(AM_CFLAGS) $(FUSE_CFLAGS)
 test_sockets_LDADD = $(DEPUTY_LIBS) $(UNIT_LDADD)
+
+UNIT_TESTS += test-web
+test_web_SOURCES = tests/unit/test-web.c src/controller/tally.c src/controller/web-guard.c src/controller/web-metrics.c \
+	src/controller/web-past.c src/controller/web-session.c
+test_web_LDADD = $(UNIT_LDADD)
