@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later WITH Linux-syscall-note */
-/* home-sockets.h - the records by which a socket of the guest lives at home, as on /dev/home-sockets so on the link
+/* home-sockets.h - the records by which sockets and FIFOs of the guest live at home, as on /dev/home-sockets so on the link
  *
  * docs/protocol.md ("Sockets") says what each record means. The guest's kernel has a copy of this file,
  * include/uapi/linux/home_sockets.h; a test keeps the two equal from the line of dashes on. Numbers are little-endian,
@@ -45,6 +45,12 @@ enum home_sockets_type {
 	/* of the guest, without an answer unless they have a number */
 	HOME_SOCKETS_SHUTDOWN,		/* value: SHUT_RD, SHUT_WR, SHUT_RDWR; comes behind the data */
 	HOME_SOCKETS_RELEASE,		/* comes behind the data; the number is free when it is answered, or never used again */
+	/* FIFOs: requests of the guest, answered when it is done */
+	HOME_SOCKETS_OPEN,		/* a new one's end; value: O_RDONLY, O_WRONLY or O_RDWR; its place */
+	HOME_SOCKETS_READ,		/* value: at most so many bytes */
+	HOME_SOCKETS_WRITE,		/* the bytes; answered with home_sockets_written */
+	HOME_SOCKETS_POLL,		/* value: EPOLLIN, EPOLLOUT; answered with a __u32 of those that there are */
+	HOME_SOCKETS_INTERRUPT,		/* request: one that is to be answered now, with EINTR if nothing was done */
 
 	/* of home */
 	HOME_SOCKETS_ANSWER = 32,	/* request, error; the result */
@@ -52,6 +58,7 @@ enum home_sockets_type {
 	HOME_SOCKETS_ACCEPTED,		/* socket: the listening one, value: the new one, more: its other end in the guest; names */
 	HOME_SOCKETS_END,		/* the peer sends no more */
 	HOME_SOCKETS_ERROR,		/* error: of a stream its end, of datagrams for whoever asks next */
+	HOME_SOCKETS_EVENTS,		/* of a FIFO; value: what POLL would say now */
 
 	/* both ways */
 	HOME_SOCKETS_DATA = 64,		/* of a stream: 1 to HOME_SOCKETS_DATA_MAX bytes */
@@ -63,6 +70,7 @@ enum home_sockets_type {
 #define HOME_SOCKETS_OOB	1	/* DATA: its last byte is urgent */
 #define HOME_SOCKETS_UNREAD	2	/* RELEASE: data was thrown away unread; RESET of a stream, as the kernel would send it */
 #define HOME_SOCKETS_TRUNC	4	/* DATAGRAM from home: it was longer */
+#define HOME_SOCKETS_NOWAIT	8	/* OPEN, READ, WRITE: O_NONBLOCK */
 
 /* Sockets that home makes (ACCEPTED) have this bit, those that the guest makes do not. */
 #define HOME_SOCKETS_BY_HOME	0x80000000u
@@ -73,6 +81,7 @@ enum home_sockets_type {
 #define HOME_SOCKETS_ACCEPTS	64
 
 #define HOME_SOCKETS_DATA_MAX	32688		/* with its head one frame of the link */
+#define HOME_SOCKETS_FIFO_MAX	65536		/* of READ, WRITE */
 #define HOME_SOCKETS_ADDRESS_MAX 128
 #define HOME_SOCKETS_CONTROL_MAX 1024
 #define HOME_SOCKETS_VALUE_MAX	4096		/* of SETOPT, GETOPT, IOCTL */
@@ -89,13 +98,19 @@ struct home_sockets_names {
 	struct home_sockets_name own, peer;
 };
 
-/* An AF_UNIX address that the guest sends: a place in the home's tree. */
+/* An AF_UNIX address that the guest sends, and what OPEN opens: a place in the home's tree. */
 struct home_sockets_place {
 	__u16 family;		/* AF_UNIX */
 	__u16 mode;		/* BIND: of the new file, umask already taken off */
 	__u32 zero;
-	__u64 node;		/* FUSE's number: of the socket, or of the folder where BIND makes one */
+	__u64 node;		/* FUSE's number: of the socket or FIFO, or of the folder where BIND makes a socket */
 	__u8 name[];		/* BIND: its name there, without a zero byte */
+};
+
+/* The answer to WRITE, unless nothing was written: then its error is the answer's */
+struct home_sockets_written {
+	__u32 size;		/* so many bytes were */
+	__u32 error;		/* why not all of them, or 0 */
 };
 
 /* Each item of a DATAGRAM's control data; the next one begins at a multiple of 4. */

@@ -23,6 +23,7 @@ SOCKETS_SOURCES = \
 	src/common/home-sockets.h \
 	src/deputy/sockets-data.c \
 	src/deputy/sockets-datagram.c \
+	src/deputy/sockets-fifo.c \
 	src/deputy/sockets-impl.h \
 	src/deputy/sockets-name.c \
 	src/deputy/sockets-option.c \

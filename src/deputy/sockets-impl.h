@@ -32,8 +32,10 @@ typedef enum {
     SOCKET_CONNECTING,
     SOCKET_LISTENING,
     SOCKET_OPEN,            /* data goes both ways; a socket for datagrams always is */
+    SOCKET_FIFO,            /* none at all, but an open FIFO */
 } SocketState;
 
+typedef struct Fifo Fifo;
 typedef struct Socket Socket;
 struct Socket {
     Sockets *all;
@@ -65,6 +67,8 @@ struct Socket {
     /* a listening socket: connections that were announced and not yet taken by the program */
     guint announced, announced_max;
 
+    Fifo *fifo;             /* it is one, perhaps not open yet; NULL: a socket */
+
     guint32 events;         /* that epoll waits for */
     gboolean watched;
     guint retry;            /* timer: what gave EAGAIN and cannot be waited for is tried again */
@@ -84,6 +88,7 @@ struct Sockets {
     GHashTable *listeners;  /* set of Socket */
     guint32 next_id;        /* of connections */
     guint lingering;        /* released, not yet ended */
+    GList *openings;        /* FIFOs that a thread waits to open, the program perhaps no more */
 
     GQueue late;            /* of GBytes: records that the link had no room for */
     gsize late_bytes;
@@ -162,6 +167,17 @@ Socket *sockets_other_end(const Sockets *sockets, const SocketNames *names);
 /* Whether what this one connects to may be that listening socket. */
 gboolean socket_listens_for(const Socket *listener, const Socket *socket);
 void socket_names(const Socket *socket, gboolean own, gboolean peer, SocketNames *ret_names);
+
+/* sockets-fifo.c: FIFOs. Orders are as those in sockets-order.c */
+gboolean fifo_order_open(Sockets *sockets, const SocketRecord *record);
+gboolean fifo_order_read(Socket *socket, const SocketRecord *record);
+gboolean fifo_order_write(Socket *socket, const SocketRecord *record);
+gboolean fifo_order_poll(Socket *socket, const SocketRecord *record);
+gboolean fifo_order_interrupt(Socket *socket, const SocketRecord *record);
+guint32 fifo_events(const Socket *socket);  /* that epoll is to wait for */
+void fifo_serve(Socket *socket);            /* something may be possible now */
+void fifo_free(Socket *socket);
+void fifos_end(Sockets *sockets);           /* no thread is left */
 
 /* sockets-option.c: the options and commands that may pass: 0 or -errno */
 int socket_set_option(Socket *socket, int level, int name, const void *value, gsize size);

@@ -339,26 +339,41 @@ static gboolean order_release(Socket *socket, const SocketRecord *record)
     return TRUE;
 }
 
+#define SOCKETS 1
+#define FIFOS 2
+
 static const struct {
     guint16 type;
+    guint16 of;
     gboolean (*order)(Socket *socket, const SocketRecord *record);
 } orders[] = {
-    { HOME_SOCKETS_BIND, order_bind },         { HOME_SOCKETS_CONNECT, order_connect },
-    { HOME_SOCKETS_LISTEN, order_listen },     { HOME_SOCKETS_NAME, order_name },
-    { HOME_SOCKETS_SETOPT, order_set_option }, { HOME_SOCKETS_GETOPT, order_get_option },
-    { HOME_SOCKETS_IOCTL, order_ioctl },       { HOME_SOCKETS_SHUTDOWN, order_shutdown },
-    { HOME_SOCKETS_RELEASE, order_release },
+    { HOME_SOCKETS_BIND, SOCKETS, order_bind },
+    { HOME_SOCKETS_CONNECT, SOCKETS, order_connect },
+    { HOME_SOCKETS_LISTEN, SOCKETS, order_listen },
+    { HOME_SOCKETS_NAME, SOCKETS, order_name },
+    { HOME_SOCKETS_SETOPT, SOCKETS, order_set_option },
+    { HOME_SOCKETS_GETOPT, SOCKETS, order_get_option },
+    { HOME_SOCKETS_IOCTL, SOCKETS | FIFOS, order_ioctl },
+    { HOME_SOCKETS_SHUTDOWN, SOCKETS, order_shutdown },
+    { HOME_SOCKETS_RELEASE, SOCKETS | FIFOS, order_release },
+    { HOME_SOCKETS_READ, FIFOS, fifo_order_read },
+    { HOME_SOCKETS_WRITE, FIFOS, fifo_order_write },
+    { HOME_SOCKETS_POLL, FIFOS, fifo_order_poll },
+    { HOME_SOCKETS_INTERRUPT, FIFOS, fifo_order_interrupt },
 };
 
 gboolean sockets_order(Sockets *sockets, Socket *socket, const SocketRecord *record)
 {
     if (record->head.type == HOME_SOCKETS_CREATE)
         return order_create(sockets, record);
+    if (record->head.type == HOME_SOCKETS_OPEN)
+        return fifo_order_open(sockets, record);
     for (gsize i = 0; i < G_N_ELEMENTS(orders); i++)
         if (orders[i].type == record->head.type) {
             if (socket)
-                return orders[i].order(socket, record);
-            answer(sockets, record, EBADF); /* no lie: the two ends give up at their own times */
+                return orders[i].of & (socket->fifo ? FIFOS : SOCKETS) && orders[i].order(socket, record);
+            if (record->head.type != HOME_SOCKETS_INTERRUPT)
+                answer(sockets, record, EBADF); /* no lie: the two ends give up at their own times */
             return TRUE;
         }
     return FALSE;

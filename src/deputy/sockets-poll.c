@@ -39,6 +39,8 @@ static guint32 wanted(const Socket *socket)
         if (socket->first && !socket->retry)
             events |= EPOLLOUT;
         break;
+    case SOCKET_FIFO:
+        return fifo_events(socket);
     }
     return events;
 }
@@ -131,6 +133,9 @@ static void serve(Socket *socket, guint32 events)
         if (!socket->stream && events & EPOLLERR)
             socket_read_errors(socket);
         serve_stream(socket, events);
+        break;
+    case SOCKET_FIFO:
+        fifo_serve(socket);
         break;
     }
     if (sockets_find(sockets, id) == socket)

@@ -10,6 +10,7 @@
  *     sockets-order.c   create, bind, connect, accept...  sockets-data.c    bytes of streams
  *     sockets-name.c    addresses                         sockets-datagram.c
  *     sockets-option.c  options that may pass
+ *     sockets-fifo.c    FIFOs, which come the same way
  *
  * Everything is done with the user's own rights by system calls of this process, on its main loop;
  * every descriptor is non-blocking. What the program gets as error is what home's kernel said.
@@ -132,13 +133,17 @@ void socket_remove(Socket *socket, gboolean reset)
         sockets->lingering--;
     if (socket->retry)
         g_source_remove(socket->retry);
+    if (socket->fifo)
+        fifo_free(socket);
     g_free(socket->late);
     socket_clear_ends(socket);
     socket_drop(socket);
     g_hash_table_remove(sockets->table, GUINT_TO_POINTER(socket->id));
     g_hash_table_remove(sockets->listeners, socket);
-    set_linger(socket->fd, reset);
-    close(socket->fd);
+    if (socket->state != SOCKET_FIFO)
+        set_linger(socket->fd, reset);
+    if (socket->fd >= 0)
+        close(socket->fd);
     if (socket->release_request)
         sockets_answer(sockets,
                        &(SocketHead){ .socket = socket->id, .request = socket->release_request }, 0,
@@ -154,6 +159,8 @@ static gboolean take_record(Sockets *sockets, const SocketRecord *record)
 
     if (socket && socket->released)
         socket = NULL;
+    if (socket && socket->fifo && record->head.type >= HOME_SOCKETS_DATA)
+        return FALSE;
     switch (record->head.type) {
     case HOME_SOCKETS_DATA:
     case HOME_SOCKETS_DATAGRAM:
@@ -230,6 +237,7 @@ void sockets_free(Sockets *sockets)
          g_hash_table_iter_next(&iter, NULL, &socket);
          g_hash_table_iter_init(&iter, sockets->table))
         socket_remove(socket, FALSE);
+    fifos_end(sockets);
     sockets_poll_close(sockets);
     g_queue_clear_full(&sockets->late, (GDestroyNotify) g_bytes_unref);
     g_hash_table_unref(sockets->table);

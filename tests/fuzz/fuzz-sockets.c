@@ -3,16 +3,20 @@
  *
  * The input is records behind one another, each with its length (16 bits) in front; size and the
  * number of the request are put right in half of them, so that more than the first check is
- * reached. A byte 0xff there lets a turn of the main loop pass instead. AF_UNIX names lead nowhere
- * (there is no file server) and, for what the input may find, addresses are made loopback's.
+ * reached. A byte 0xff there lets a turn of the main loop pass instead. AF_UNIX names lead nowhere:
+ * the only place that there is is a FIFO. For what the input may find, addresses are made loopback's.
  */
 #include "common/home-sockets.h"
+#include "deputy/files-impl.h"
 #include "deputy/sockets.h"
 
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -46,10 +50,49 @@ static void flush(gpointer user)
 {
 }
 
+static void no_reply(const struct iovec *pieces, int count, gpointer user)
+{
+}
+
+static char *folder, *path;
+static Files *files;
+static FilesInode *fifo;
+
+static void remove_fifo(void)
+{
+    unlink(path);
+    rmdir(folder);
+}
+
+/* Once: a folder with a FIFO, served. */
+static void make_fifo(void)
+{
+    FilesNode root;
+    struct statx stx;
+
+    if (files)
+        return;
+    signal(SIGPIPE, SIG_IGN);
+    folder = g_dir_make_tmp("fuzz-XXXXXX", NULL);
+    path = g_build_filename(folder, "p", NULL);
+    if (mkfifo(path, 0600) < 0)
+        abort();
+    atexit(remove_fifo);
+    files = files_new(&(FilesOptions){ .root = folder, .workers = 1 }, no_reply, NULL, NULL);
+    if (!files || files_node_get(files, 1, TRUE, &root) || files_look(files, &root, "p", &fifo, &stx))
+        abort();
+    files_node_put(&root);
+}
+
 /* Only to this machine: an input must not reach out. */
 static void tame(struct home_sockets_head *head, uint8_t *payload, size_t size)
 {
     struct sockaddr_in address;
+
+    if (head->type == HOME_SOCKETS_OPEN && size == sizeof(struct home_sockets_place)) {
+        memcpy(payload + offsetof(struct home_sockets_place, node), &fifo->id, sizeof fifo->id);
+        return;
+    }
 
     if (head->type != HOME_SOCKETS_BIND && head->type != HOME_SOCKETS_CONNECT &&
         head->type != HOME_SOCKETS_DATAGRAM)
@@ -88,7 +131,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const SocketsEvents events = { take, consumed, busy, flush };
     Guest guest = { 0 };
-    Sockets *sockets = sockets_new(NULL, &events, &guest, NULL);
+    make_fifo();
+    Sockets *sockets = sockets_new(files, &events, &guest, NULL);
     size_t at = 0;
 
     while (sockets && at + 2 <= size) {

@@ -90,6 +90,11 @@ UNIT_TESTS += test-deputy
 test_deputy_SOURCES = tests/unit/test-deputy.c
 test_deputy_LDADD = $(DEPUTY_LIBS) $(UNIT_LDADD)
 
+UNIT_TESTS += test-fifos
+test_fifos_SOURCES = tests/unit/test-fifos.c
+test_fifos_CFLAGS = $(AM_CFLAGS) $(FUSE_CFLAGS)
+test_fifos_LDADD = $(DEPUTY_LIBS) $(UNIT_LDADD)
+
 UNIT_TESTS += test-sockets
 test_sockets_SOURCES = tests/unit/test-sockets.c
 test_sockets_CFLAGS = $(AM_CFLAGS) $(FUSE_CFLAGS)
