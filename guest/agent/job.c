@@ -55,7 +55,10 @@ static void job_tell_state(Job *job, const void *bytes, size_t size)
 static void job_attach(Job *job, const uint8_t *which, const int *fds, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        streams_attach(&job->streams, which[i], fds[i]);
+        if (which[i] == WARDEN_TUNNEL)
+            tunnel_start(&job->tunnel, fds[i]);
+        else
+            streams_attach(&job->streams, which[i], fds[i]);
     if (streams_terminal(&job->streams) >= 0)
         job->has_modes = terminal_get_modes(streams_terminal(&job->streams), &job->modes);
     files_start(&job->files, job->fuse_fd, job->link);
@@ -100,7 +103,7 @@ static void warden_ready(void *user, uint32_t events)
 {
     Job *job = user;
     uint8_t bytes[sizeof job->held];
-    int fds[WIRE_STREAMS];
+    int fds[WARDEN_ENDS];
     union {
         struct cmsghdr header;
         char space[CMSG_SPACE(sizeof fds)];
@@ -134,6 +137,7 @@ void job_init(Job *job, Link *link, Warden warden, int fuse)
     job->usage.fd = -1;
     streams_init(&job->streams, link);
     sockets_init(&job->sockets, link);
+    tunnel_init(&job->tunnel, link);
     departure_init(&job->departure, link);
     job->control.watch.fd = -1;
     job->warden = (Watch) { .fd = warden.socket, .ready = warden_ready, .user = job };
@@ -262,7 +266,7 @@ int job_tick(const Job *job)
 /* What the program has sent goes home before its end does, unless nobody takes it there. */
 static bool sockets_done(const Job *job)
 {
-    return sockets_drained(&job->sockets) || now_ms() - job->exited_ms > SOCKETS_PATIENCE_MS;
+    return (sockets_drained(&job->sockets) && tunnel_drained(&job->tunnel)) || now_ms() - job->exited_ms > SOCKETS_PATIENCE_MS;
 }
 
 void job_check(Job *job)

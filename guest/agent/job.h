@@ -9,6 +9,7 @@
 #include "loop.h"
 #include "sockets.h"
 #include "streams.h"
+#include "tunnel.h"
 #include "usage.h"
 #include "warden.h"
 
@@ -16,6 +17,7 @@ typedef struct {
     Link *link;
     Files files;
     Sockets sockets;
+    Tunnel tunnel;
     Streams streams;
     Usage usage;
     Control control;

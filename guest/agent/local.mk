@@ -27,6 +27,7 @@ guest_agent_agent_SOURCES = \
 	guest/agent/sockets.c guest/agent/sockets.h \
 	guest/agent/streams.c guest/agent/streams.h \
 	guest/agent/terminal.c guest/agent/terminal.h \
+	guest/agent/tunnel.c guest/agent/tunnel.h \
 	guest/agent/usage.c guest/agent/usage.h \
 	guest/agent/warden.c guest/agent/warden.h \
 	$(NULL)

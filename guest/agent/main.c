@@ -57,6 +57,7 @@ static void agent_message(void *user, LinkChannel channel, const void *data, siz
         files_reply(&agent->job.files, data, size);
     } else if (channel == LINK_SOCKETS) {
         sockets_message(&agent->job.sockets, data, size);
+        tunnel_message(&agent->job.tunnel, data, size);
     } else {
         job_message(&agent->job, data, size);
     }
@@ -175,6 +176,7 @@ static void run(Agent *agent)
 
         port_flush(&agent->port);
         sockets_stop(&agent->job.sockets, agent->port.blocked);
+        tunnel_stop(&agent->job.tunnel, agent->port.blocked);
         loop_wait(timeout);
         job_check(&agent->job);
     }

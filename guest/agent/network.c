@@ -2,12 +2,16 @@
 /* network.c - the guest's own network devices */
 #include "network.h"
 
+#include "common/tunnel.h"
 #include "console.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/if_addr.h>
+#include <linux/fib_rules.h>
 #include <linux/if_link.h>
+#include <linux/if_tun.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <stdio.h>
@@ -30,6 +34,8 @@ void network_up(void)
 }
 
 #define REHEARSED "rehearsal"
+#define RULE_RESOLVER 10    /* priorities: the smaller one goes first */
+#define RULE_LOCAL 100
 
 /* A request of the kernel's network, as it is put together. */
 typedef struct {
@@ -140,6 +146,148 @@ void network_mirror(const WireStrings *addresses)
     }
     if (fd >= 0)
         close(fd);
+}
+
+/* What leads nowhere else goes through the device. */
+static int route_default(int fd, int family, unsigned device)
+{
+    Request request;
+    struct rtmsg *route = request_begin(&request, RTM_NEWROUTE, sizeof *route);
+
+    route->rtm_family = (uint8_t)family;
+    route->rtm_table = RT_TABLE_MAIN;
+    route->rtm_protocol = RTPROT_BOOT;
+    route->rtm_scope = family == AF_INET ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
+    route->rtm_type = RTN_UNICAST;
+    request_put(&request, RTA_OIF, &device, sizeof device);
+    return request_send(fd, &request);
+}
+
+/* Begins a rule: what it is about goes by that table. */
+static struct fib_rule_hdr *rule_begin(Request *request, uint16_t type, uint32_t priority, uint8_t table)
+{
+    struct fib_rule_hdr *rule = request_begin(request, type, sizeof *rule);
+
+    rule->family = AF_INET;
+    rule->table = table;
+    rule->action = FR_ACT_TO_TBL;
+    request_put(request, FRA_PRIORITY, &priority, sizeof priority);
+    return rule;
+}
+
+/* The kernel's first rule is that 127.0.0.0/8 is its own; one for a name server must come before it. */
+static void rules_make_room(int fd)
+{
+    Request request;
+
+    rule_begin(&request, RTM_NEWRULE, RULE_LOCAL, RT_TABLE_LOCAL);
+    if (request_send(fd, &request) < 0)
+        return;
+    rule_begin(&request, RTM_DELRULE, 0, RT_TABLE_LOCAL);
+    request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+    request_send(fd, &request);
+}
+
+static int rule_resolver(int fd, const char *text, uint8_t protocol)
+{
+    struct fib_rule_port_range port = { TUNNEL_RESOLVER_PORT, TUNNEL_RESOLVER_PORT };
+    struct in_addr address;
+    struct fib_rule_hdr *rule;
+    Request request;
+
+    if (inet_pton(AF_INET, text, &address) != 1)
+        return -EINVAL;
+    rule = rule_begin(&request, RTM_NEWRULE, RULE_RESOLVER, RT_TABLE_MAIN);
+    rule->dst_len = 32;
+    request_put(&request, FRA_DST, &address, sizeof address);
+    request_put(&request, FRA_IP_PROTO, &protocol, sizeof protocol);
+    request_put(&request, FRA_DPORT_RANGE, &port, sizeof port);
+    return request_send(fd, &request);
+}
+
+static void set_kernel(const char *setting, const char *value)
+{
+    int fd = open(setting, O_WRONLY | O_CLOEXEC);
+
+    if (fd < 0 || write(fd, value, strlen(value)) < 0)
+        say("%s could not be set to %s: %s", setting, value, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+}
+
+/* Answers may come from 127.0.0.53; and the other end never is away for good, only its link is cut, perhaps for hours. */
+static void tunnel_settings(void)
+{
+    set_kernel("/proc/sys/net/ipv4/conf/" TUNNEL_DEVICE "/route_localnet", "1");
+    set_kernel("/proc/sys/net/ipv4/conf/" TUNNEL_DEVICE "/accept_local", "1");
+    set_kernel("/proc/sys/net/ipv4/tcp_retries2", "255");
+}
+
+/* One of START's addresses. */
+static int tunnel_address(int fd, unsigned device, const char *entry)
+{
+    char name[IFNAMSIZ], text[INET6_ADDRSTRLEN];
+    unsigned bits;
+    int number, error;
+
+    if (sscanf(entry, "%15s %d %45[0-9a-f.:]/%u", name, &number, text, &bits) != 4)
+        return -EINVAL;
+    if (strcmp(name, TUNNEL_RESOLVER) == 0) {
+        error = rule_resolver(fd, text, IPPROTO_UDP);
+        if (error || (error = rule_resolver(fd, text, IPPROTO_TCP)) < 0)
+            say("the name server %s of home cannot be asked: %s", text, strerror(-error));
+        return 0;
+    }
+    error = device_address(fd, TUNNEL_DEVICE, text, bits);
+    return error ? error : route_default(fd, strchr(text, ':') ? AF_INET6 : AF_INET, device);
+}
+
+/* The device itself, up, with nothing in it yet. */
+static int tunnel_open(void)
+{
+    struct ifreq request = { .ifr_name = TUNNEL_DEVICE, .ifr_flags = IFF_TUN | IFF_NO_PI };
+    int tunnel = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    int error = 0;
+
+    if (tunnel < 0 || fd < 0 || ioctl(tunnel, TUNSETIFF, &request) < 0)
+        error = errno;
+    request.ifr_mtu = TUNNEL_MTU;
+    if (!error && ioctl(fd, SIOCSIFMTU, &request) < 0)
+        error = errno;
+    request.ifr_flags = IFF_UP | IFF_RUNNING;
+    if (!error && ioctl(fd, SIOCSIFFLAGS, &request) < 0)
+        error = errno;
+    if (fd >= 0)
+        close(fd);
+    if (!error)
+        return tunnel;
+    if (tunnel >= 0)
+        close(tunnel);
+    errno = error;
+    return -1;
+}
+
+int network_tunnel(const WireStrings *addresses)
+{
+    int tunnel = tunnel_open();
+    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+    int error = tunnel < 0 || fd < 0 ? -errno : 0;
+
+    if (!error) {
+        rules_make_room(fd);
+        tunnel_settings();
+    }
+    for (uint32_t i = 0; !error && i < addresses->count; i++)
+        error = tunnel_address(fd, if_nametoindex(TUNNEL_DEVICE), addresses->items[i]);
+    if (fd >= 0)
+        close(fd);
+    if (!error)
+        return tunnel;
+    if (tunnel >= 0)
+        close(tunnel);
+    errno = -error;
+    return -1;
 }
 
 void network_rehearse(void)

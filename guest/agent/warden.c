@@ -67,8 +67,8 @@ typedef struct {
 
 /* The agent's ends of the streams. */
 typedef struct {
-    uint8_t bytes[1 + WIRE_STREAMS];
-    int fds[WIRE_STREAMS];
+    uint8_t bytes[1 + WARDEN_ENDS];
+    int fds[WARDEN_ENDS];
     int count;
 } Ends;
 
@@ -114,7 +114,7 @@ static int read_start(Job *job)
     return job->start.type == WIRE_START && job->start.start.version == WIRE_VERSION ? 0 : -1;
 }
 
-static void add_end(Ends *ends, WireStream which, int fd)
+static void add_end(Ends *ends, int which, int fd)
 {
     ends->bytes[++ends->count] = (uint8_t)which;
     ends->fds[ends->count - 1] = fd;
@@ -169,6 +169,15 @@ static int make_streams(Program *program, Ends *ends)
             return -1;
     }
     return 0;
+}
+
+static int make_network(const WireStart *start, Ends *ends)
+{
+    int tunnel = network_tunnel(&start->addresses);
+
+    if (tunnel >= 0)
+        add_end(ends, WARDEN_TUNNEL, tunnel);
+    return tunnel;
 }
 
 static void attach(const Job *job, Ends *ends)
@@ -226,6 +235,11 @@ static int job_start(Job *job)
         say("the host name could not be set, errno %d", errno);
     if (start->flags & WIRE_SOCKETS)
         network_mirror(&start->addresses);
+    if (start->flags & WIRE_NAT && make_network(start, &ends) < 0) {
+        fail(job, WIRE_STAGE_IDENTITY, errno, "--network nat: this guest image cannot make a network device of its own; "
+             "rebuild it, or use --network home or none");
+        return -1;
+    }
     if (make_streams(&program, &ends) < 0 || pipe2(reports, O_CLOEXEC) < 0
         || fcntl(reports[0], F_SETFL, O_NONBLOCK) < 0) {
         fail(job, WIRE_STAGE_IDENTITY, errno, "the guest cannot make the program's streams");

@@ -5,8 +5,11 @@
 #include "common/wire.h"
 
 /* The first byte of the one message from the warden that is not of wire.h: the home's files are mounted, and the agent's
- * ends of the streams come along as descriptors. The bytes after it say which stream each belongs to. */
+ * ends of the streams come along as descriptors. The bytes after it say which stream each belongs to; WARDEN_TUNNEL is
+ * that of the network device. */
 #define WARDEN_ATTACHED 0
+#define WARDEN_TUNNEL WIRE_STREAMS
+#define WARDEN_ENDS (WIRE_STREAMS + 1)
 
 typedef struct {
     int socket;     /* SOCK_SEQPACKET, non-blocking: wire.h messages both ways, and WARDEN_ATTACHED */

@@ -100,11 +100,9 @@ static gboolean check_size(RunWords *words, GError **error)
 
 static gboolean check_network(RunWords *words, GError **error)
 {
-    if (g_strcmp0(words->network, "nat") == 0)
-        return usage_error(error, "--network nat is not there yet: home (the job's sockets are its "
-                                  "home's) or none");
-    words->run.network = g_strcmp0(words->network, "none") == 0 ? NETWORK_NONE : NETWORK_HOME;
-    return one_of("--network", words->network, (const char *const[]){ "home", "none", NULL },
+    words->run.network = g_strcmp0(words->network, "none") == 0 ? NETWORK_NONE
+                         : g_strcmp0(words->network, "nat") == 0 ? NETWORK_NAT : NETWORK_HOME;
+    return one_of("--network", words->network, (const char *const[]){ "home", "nat", "none", NULL },
                   error);
 }
 
@@ -168,7 +166,7 @@ static gboolean parse(RunWords *words, int *argc, char ***argv, GError **error)
           "DIR" },
         { "read-only", 0, 0, G_OPTION_ARG_NONE, &run->read_only, "It can change no file", NULL },
         { "network", 0, 0, G_OPTION_ARG_STRING, &words->network,
-          "Network: home (default: its sockets are its home's), none", "MODE" },
+          "Network: home (default: its sockets are its home's), nat (one of its own, behind home's), none", "MODE" },
         { "orphan", 0, 0, G_OPTION_ARG_STRING, &run->orphan,
           "When home cannot be reached: default (the node's rule), keep (wait without end), end "
           "(at once)",

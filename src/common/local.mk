@@ -8,6 +8,7 @@ WIRE_SOURCES = \
 	src/common/link-receive.c \
 	src/common/link-send.c \
 	src/common/link.c src/common/link.h \
+	src/common/tunnel.h \
 	src/common/wire.c src/common/wire.h \
 	$(NULL)
 libcommon_a_SOURCES = \

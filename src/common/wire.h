@@ -81,7 +81,8 @@ typedef enum {
     WIRE_LINGER = 1 << 0,       /* the job ends with its last process, not with the program */
     WIRE_READ_ONLY = 1 << 1,    /* mount the home's files read-only */
     WIRE_SOCKETS = 1 << 2,      /* sockets live at home */
-    WIRE_FLAGS = WIRE_LINGER | WIRE_READ_ONLY | WIRE_SOCKETS
+    WIRE_NAT = 1 << 3,          /* packets of the guest's own network come home; the addresses are that network's */
+    WIRE_FLAGS = WIRE_LINGER | WIRE_READ_ONLY | WIRE_SOCKETS | WIRE_NAT
 } WireFlags;
 
 /* A vector of strings; items[count] is NULL, so that it can be handed to execve. */

@@ -22,6 +22,7 @@
 #define PATIENCE_LONGEST_S 30
 #define ANSWERS_WAITING 256 /* for a guest that asks and does not take the answers */
 #define CLOCK_S 10          /* between CLOCKs */
+#define NAT_SPARE (512u << 10)   /* of the channel's window; packets are dropped when no more is left */
 #define FLUSH_MS 3000       /* for the guest to bring home what --cache writeback holds */
 
 /* To the front */
@@ -289,7 +290,10 @@ static void take_request(Back *back, const void *data, size_t size)
 /* The credit goes back in sockets_consumed. */
 static void take_record(Back *back, const void *data, gsize size)
 {
-    if (!back->sockets || back->ending)
+    if (back->nat) {
+        nat_packet(back->nat, data, size);
+        link_consumed(back->link, LINK_SOCKETS, size);
+    } else if (!back->sockets || back->ending)
         link_consumed(back->link, LINK_SOCKETS, size);
     else if (!sockets_message(back->sockets, data, size))
         back_fail(back, 128 + SIGKILL,
@@ -479,6 +483,47 @@ static void sockets_flush(gpointer user)
     port_flush(((Back *) user)->port);
 }
 
+/* A packet that cannot be on its way soon had better be lost: TCP would send it again before it arrives. */
+static gboolean nat_send(const void *packet, gsize size, gpointer user)
+{
+    Link *link = ((Back *) user)->link;
+
+    return link_room(link, LINK_SOCKETS) >= NAT_SPARE && link_send(link, LINK_SOCKETS, packet, size) == 0;
+}
+
+static gboolean nat_busy(gpointer user)
+{
+    const Back *back = user;
+
+    return !port_is_open(back->port) || port_is_full(back->port) || link_queued(back->link, LINK_SOCKETS);
+}
+
+static gboolean nat_alive(gpointer user)
+{
+    Back *back = user;
+    LinkCounters counters;
+    gboolean alive;
+
+    link_counters(back->link, &counters);
+    alive = counters.unacknowledged_bytes == 0 || counters.received_frames != back->nat_heard;
+    back->nat_heard = counters.received_frames;
+    return alive;
+}
+
+/* START says which network it is. */
+static gboolean open_nat(Back *back, GError **error)
+{
+    static const NatEvents events = { .send = nat_send, .busy = nat_busy, .flush = sockets_flush, .alive = nat_alive };
+    gsize size;
+    const void *bytes = g_bytes_get_data(back->setup->start, &size);
+    WireMessage message;
+
+    g_return_val_if_fail(wire_decode(&message, bytes, size) == 0, FALSE);
+    back->nat = nat_new(&message.start.addresses, &events, back, error);
+    wire_clear(&message);
+    return back->nat != NULL;
+}
+
 gboolean back_link_open(Back *back, GError **error)
 {
     static const SocketsEvents sockets = { .send = sockets_send_record,
@@ -500,5 +545,7 @@ gboolean back_link_open(Back *back, GError **error)
     back->files = files_new(&files, on_reply, back, error);
     if (back->files && options->network == NETWORK_HOME)
         back->sockets = sockets_new(back->files, &sockets, back, error);
-    return back->files && (back->sockets || options->network != NETWORK_HOME);
+    if (!back->files || (options->network == NETWORK_HOME && !back->sockets))
+        return FALSE;
+    return options->network != NETWORK_NAT || open_nat(back, error);
 }

@@ -9,6 +9,7 @@
 #include "common/rpc.h"
 #include "control.h"
 #include "files.h"
+#include "nat.h"
 #include "pair.h"
 #include "port.h"
 #include "replies.h"
@@ -38,7 +39,9 @@ typedef struct {
     Port *port;
     Files *files;
     Replies *replies;
-    Sockets *sockets;           /* NULL: --network none */
+    Sockets *sockets;           /* NULL: not --network home */
+    Nat *nat;                   /* NULL: not --network nat */
+    guint64 nat_heard;          /* frames of the guest, when nat asked last */
     Control *control;
     gboolean departing;         /* DEPART was sent, DEPARTED has not come */
     guint depart_patience;      /* timer: how long it is waited for */

@@ -48,13 +48,18 @@ void back_set_state(Back *back, BackState state)
                    json_set_string(json_object(), "state", back_state_name(state)));
 }
 
+static gboolean lingers(const Back *back)
+{
+    return (back->sockets && sockets_linger(back->sockets)) || (back->nat && nat_linger(back->nat));
+}
+
 /* What the program sent before it ended is on its way as if the kernel had it: it does not depend on
  * the front any more. */
 static gboolean linger(gpointer user)
 {
     Back *back = user;
 
-    if (sockets_linger(back->sockets) && g_get_monotonic_time() < back->linger_until)
+    if (lingers(back) && g_get_monotonic_time() < back->linger_until)
         return G_SOURCE_CONTINUE;
     g_main_loop_quit(back->loop);
     return G_SOURCE_REMOVE;
@@ -65,7 +70,7 @@ void back_leave(Back *back)
     back->told = TRUE;
     if (back->to_front.length > 0 || back->linger_until)
         return;
-    if (!back->sockets || !sockets_linger(back->sockets)) {
+    if (!lingers(back)) {
         g_main_loop_quit(back->loop);
         return;
     }
@@ -103,6 +108,8 @@ void back_end(Back *back, int status)
     back_set_state(back, BACK_ENDED);
     if (back->sockets)
         sockets_close(back->sockets);
+    if (back->nat)
+        nat_close(back->nat);
     if (!back->rpc || !back->created)
         back_message_to_guest(back, LINK_CONTROL, &(WireMessage) { .type = WIRE_END });
     if (back->rpc)
@@ -176,7 +183,8 @@ static void open_front(Back *back)
 static gboolean set_up(Back *back, GError **error)
 {
     const RunOptions *options = back->setup->options;
-    gboolean network = options->network == NETWORK_HOME;
+    SandboxNetwork network = options->network == NETWORK_HOME ? SANDBOX_NETWORK
+                             : options->network == NETWORK_NAT ? SANDBOX_CONNECT : SANDBOX_NO_NETWORK;
     g_autoptr(GError) reason = NULL;
 
     if (!sandbox_files(options->root, options->read_only, network, &reason))

@@ -7,6 +7,7 @@
 
 typedef enum {
     NETWORK_HOME,           /* the job's sockets live at home */
+    NETWORK_NAT,            /* it has a network of its own, whose packets end at home (nat.h) */
     NETWORK_NONE,           /* it has a loopback of its own and nothing else */
 } RunNetwork;
 

@@ -42,6 +42,8 @@ libdeputy_a_SOURCES = \
 	src/deputy/detach.c src/deputy/detach.h \
 	src/deputy/front.c src/deputy/front.h \
 	src/deputy/kept.c src/deputy/kept.h \
+	src/deputy/nat-network.c src/deputy/nat-network.h \
+	src/deputy/nat.c src/deputy/nat.h \
 	src/deputy/node-start.c src/deputy/node-start.h \
 	src/deputy/pair.c src/deputy/pair.h \
 	src/deputy/port.c src/deputy/port.h \
@@ -54,5 +56,5 @@ libdeputy_a_SOURCES = \
 	src/deputy/terminal.c src/deputy/terminal.h \
 	src/deputy/timings.c src/deputy/timings.h \
 	$(NULL)
-libdeputy_a_CFLAGS = $(AM_CFLAGS) $(FUSE_CFLAGS) $(SECCOMP_CFLAGS)
-DEPUTY_LIBS = libdeputy.a $(FUSE_LIBS) $(SECCOMP_LIBS)
+libdeputy_a_CFLAGS = $(AM_CFLAGS) $(FUSE_CFLAGS) $(SECCOMP_CFLAGS) $(SLIRP_CFLAGS)
+DEPUTY_LIBS = libdeputy.a $(FUSE_LIBS) $(SECCOMP_LIBS) $(SLIRP_LIBS)

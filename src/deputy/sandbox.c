@@ -25,9 +25,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-gboolean sandbox_files(const char *root, gboolean read_only, gboolean network, GError **error)
+gboolean sandbox_files(const char *root, gboolean read_only, SandboxNetwork network, GError **error)
 {
-    g_autoptr(Landlock) landlock = landlock_new((network ? 0 : LANDLOCK_NO_TCP) | LANDLOCK_NO_ABSTRACT, error);
+    g_autoptr(Landlock) landlock = landlock_new((network == SANDBOX_NO_NETWORK ? LANDLOCK_NO_TCP : 0) | LANDLOCK_NO_ABSTRACT, error);
     LandlockRights rights = read_only ? LANDLOCK_READ : LANDLOCK_READ | LANDLOCK_WRITE;
 
     return landlock && landlock_allow(landlock, root ? root : "/", rights, error) &&
@@ -81,23 +81,27 @@ static int add_restricted(scmp_filter_ctx filter, int front)
     return failed;
 }
 
+/* What the job's connections need. */
+static int add_connect(scmp_filter_ctx filter)
+{
+    return allow_equal(filter, SCMP_SYS(socket), 0, AF_INET) | allow_equal(filter, SCMP_SYS(socket), 0, AF_INET6) |
+           seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(getpeername), 0);
+}
+
 /* What the job's sockets need. */
 static int add_network(scmp_filter_ctx filter)
 {
-    int failed = 0;
+    int failed = add_connect(filter);
 
     failed |= allow_equal(filter, SCMP_SYS(ioctl), 1, SIOCATMARK);
     failed |= allow_equal(filter, SCMP_SYS(ioctl), 1, TIOCOUTQ);
-    failed |= allow_equal(filter, SCMP_SYS(socket), 0, AF_INET);
-    failed |= allow_equal(filter, SCMP_SYS(socket), 0, AF_INET6);
     failed |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(accept4), 0);
     failed |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(bind), 0);
-    failed |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(getpeername), 0);
     failed |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(listen), 0);
     return failed;
 }
 
-static int add_allowed(scmp_filter_ctx filter, int front, gboolean network)
+static int add_allowed(scmp_filter_ctx filter, int front, SandboxNetwork network)
 {
     for (const char *const *name = syscalls_allowed; *name; name++) {
         int call = seccomp_syscall_resolve_name(*name);
@@ -106,10 +110,11 @@ static int add_allowed(scmp_filter_ctx filter, int front, gboolean network)
         if (seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 0) != 0)
             return -1;
     }
-    return add_restricted(filter, front) | (network ? add_network(filter) : 0);
+    return add_restricted(filter, front) | (network == SANDBOX_NETWORK ? add_network(filter) : 0) |
+           (network == SANDBOX_CONNECT ? add_connect(filter) : 0);
 }
 
-static gboolean load_filter(int front, gboolean network, GError **error)
+static gboolean load_filter(int front, SandboxNetwork network, GError **error)
 {
     gboolean kill = g_strcmp0(g_getenv("SOJOURN_SANDBOX"), "kill") == 0;
     scmp_filter_ctx filter = seccomp_init(kill ? SCMP_ACT_KILL_PROCESS : SCMP_ACT_ERRNO(EPERM));
@@ -132,7 +137,7 @@ static gboolean load_filter(int front, gboolean network, GError **error)
     return !failed;
 }
 
-gboolean sandbox_process(int front, gboolean network, GError **error)
+gboolean sandbox_process(int front, SandboxNetwork network, GError **error)
 {
     const struct rlimit none = { 0, 0 };
 

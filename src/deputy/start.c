@@ -4,6 +4,7 @@
 
 #include "common/error.h"
 #include "common/link.h"
+#include "nat-network.h"
 #include "signals.h"
 #include "streams.h"
 
@@ -134,11 +135,23 @@ static char **home_addresses(void)
     return (char **) g_ptr_array_free(addresses, FALSE);
 }
 
+static char **network_addresses(const RunOptions *options)
+{
+    switch (options->network) {
+    case NETWORK_HOME:
+        return home_addresses();
+    case NETWORK_NAT:
+        return nat_network_choose(options->root);
+    default:
+        return NULL;
+    }
+}
+
 GBytes *start_new(const RunOptions *options, const Terminal *terminal, const guint8 kinds[3],
                   GError **error)
 {
     g_autofree guint32 *groups = NULL;
-    g_auto(GStrv) addresses = options->network == NETWORK_HOME ? home_addresses() : NULL;
+    g_auto(GStrv) addresses = network_addresses(options);
     g_autofree char *cwd = getcwd(NULL, 0) ?: strdup("/");
     char hostname[256] = "", domainname[256] = "";
     WireMessage message = { .type = WIRE_START };
@@ -163,7 +176,8 @@ GBytes *start_new(const RunOptions *options, const Terminal *terminal, const gui
     terminal_modes(terminal, &start->modes);
     start->realtime_ns = (guint64) g_get_real_time() * 1000;
     start->flags = (options->linger ? WIRE_LINGER : 0) | (options->read_only ? WIRE_READ_ONLY : 0) |
-                   (options->network == NETWORK_HOME ? WIRE_SOCKETS : 0);
+                   (options->network == NETWORK_HOME ? WIRE_SOCKETS : 0) |
+                   (options->network == NETWORK_NAT ? WIRE_NAT : 0);
     start->memory_bytes = options->memory_bytes;
     g_autofree char *program =
         start_program(options->root ? "" : options->command[0], g_getenv("PATH"));

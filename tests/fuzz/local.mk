@@ -62,6 +62,13 @@ fuzz_sockets_CFLAGS = $(AM_CFLAGS) $(FUSE_CFLAGS)
 fuzz_sockets_LDFLAGS = $(FUZZ_LINK)
 fuzz_sockets_LDADD = $(GLIB_LIBS) $(FUSE_LIBS)
 
+FUZZ_TARGETS += fuzz-nat
+fuzz_nat_SOURCES = tests/fuzz/fuzz-nat.c src/deputy/nat.c src/deputy/nat.h src/deputy/nat-network.c src/deputy/nat-network.h \
+	src/common/error.c src/common/log.c $(FUZZ_DRIVER)
+fuzz_nat_CFLAGS = $(AM_CFLAGS) $(SLIRP_CFLAGS)
+fuzz_nat_LDFLAGS = $(FUZZ_LINK)
+fuzz_nat_LDADD = $(GLIB_LIBS) $(SLIRP_LIBS)
+
 FUZZ_TARGETS += fuzz-rpc
 fuzz_rpc_SOURCES = tests/fuzz/fuzz-rpc.c $(FUZZ_DRIVER)
 fuzz_rpc_LDFLAGS = $(FUZZ_LINK)

@@ -95,6 +95,10 @@ test_fifos_SOURCES = tests/unit/test-fifos.c
 test_fifos_CFLAGS = $(AM_CFLAGS) $(FUSE_CFLAGS)
 test_fifos_LDADD = $(DEPUTY_LIBS) $(UNIT_LDADD)
 
+UNIT_TESTS += test-nat
+test_nat_SOURCES = tests/unit/test-nat.c
+test_nat_LDADD = $(DEPUTY_LIBS) $(UNIT_LDADD)
+
 UNIT_TESTS += test-sockets
 test_sockets_SOURCES = tests/unit/test-sockets.c
 test_sockets_CFLAGS = $(AM_CFLAGS) $(FUSE_CFLAGS)

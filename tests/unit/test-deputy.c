@@ -203,7 +203,7 @@ static int locked(void)
 {
     GError *error = NULL;
 
-    if (!sandbox_process(-1, FALSE, &error))
+    if (!sandbox_process(-1, SANDBOX_NO_NETWORK, &error))
         return 100;
     if (socket(AF_INET, SOCK_STREAM, 0) >= 0 || errno != EPERM)
         return 1;

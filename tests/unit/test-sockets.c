@@ -677,7 +677,7 @@ static void test_locked(void)
 
     if (pid == 0) {
         g_setenv("SOJOURN_SANDBOX", "kill", TRUE);
-        g_assert_true(sandbox_process(-1, TRUE, &error));
+        g_assert_true(sandbox_process(-1, SANDBOX_NETWORK, &error));
         test_stream(NULL);
         test_listen();
         test_errors();
