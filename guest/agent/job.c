@@ -14,6 +14,7 @@
 
 #define EXITED_LOOK_MS 20
 #define SOCKETS_PATIENCE_MS 10000
+#define LEFT_PATIENCE_MS 2000
 
 /* Sends a message home; one that the link does not take now is held, and the warden is not listened to until then. */
 static void job_tell(Job *job, LinkChannel channel, const void *bytes, size_t size)
@@ -89,6 +90,11 @@ static void job_relay(Job *job, const uint8_t *bytes, size_t size)
     switch ((WireType)bytes[0]) {
     case WIRE_EXITED:
         job_exited(job, bytes, size);
+        break;
+    case WIRE_LEFT:
+        memcpy(job->left, bytes, size < sizeof job->left ? size : sizeof job->left);
+        job->left_size = size;
+        job->left_ms = now_ms();
         break;
     case WIRE_STOPPED:
     case WIRE_CONTINUED:
@@ -260,7 +266,7 @@ void job_writable(Job *job)
 
 int job_tick(const Job *job)
 {
-    return job->exited_size && !job->exited_sent ? EXITED_LOOK_MS : -1;
+    return (job->exited_size && !job->exited_sent) || job->left_size ? EXITED_LOOK_MS : -1;
 }
 
 /* What the program has sent goes home before its end does, unless nobody takes it there. */
@@ -269,10 +275,25 @@ static bool sockets_done(const Job *job)
     return (sockets_drained(&job->sockets) && tunnel_drained(&job->tunnel)) || now_ms() - job->exited_ms > SOCKETS_PATIENCE_MS;
 }
 
+/* The program's output goes home before its end; but others may be writing for ever what nobody reads. */
+static void job_check_left(Job *job)
+{
+    streams_pull(&job->streams);
+    if (streams_stuck(&job->streams) && now_ms() - job->left_ms < LEFT_PATIENCE_MS)
+        return;
+    job_tell_modes(job, LINK_STREAM);
+    if (link_send(job->link, LINK_STREAM, job->left, job->left_size) == 0)
+        job->left_size = 0;
+}
+
 void job_check(Job *job)
 {
     LinkCounters counters;
 
+    if (job->exited_size)
+        job->left_size = 0;     /* it says the same and more */
+    if (job->left_size && !job->held_size)
+        job_check_left(job);
     if (job->exited_size && !job->exited_sent && !job->held_size && streams_drained(&job->streams) &&
         sockets_done(job)) {
         job_tell_modes(job, LINK_STREAM);

@@ -30,6 +30,9 @@ typedef struct {
     uint8_t exited[128];    /* EXITED, until the output before it was sent */
     size_t exited_size;
     uint64_t exited_ms;     /* when it came */
+    uint8_t left[16];       /* LEFT, the same */
+    size_t left_size;
+    uint64_t left_ms;
     bool exited_sent, power_off;
     bool has_modes;
     WireModes modes;        /* the terminal's, as home knows them */

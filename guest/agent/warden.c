@@ -55,7 +55,7 @@ typedef struct {
     int agent, start_fd, fuse, signals, reports, proc;
     Phase phase;
     WireMessage start;
-    bool linger;
+    bool linger, left;          /* left: home knows that the program has ended and others have not */
     pid_t leader;               /* -1: has ended */
     pid_t program, group;       /* while RUNNING */
     bool ending;                /* all were told to end */
@@ -331,10 +331,12 @@ static void job_signal(const Job *job, const WireMessage *message)
 {
     int sig = message->signal.sig;
 
-    if (job->phase != RUNNING)
+    if (job->phase != RUNNING && !job->left)
         return;
     if (message->signal.scope == WIRE_GROUP) {
         kill(-job->group, sig);
+    } else if (job->left) {
+        kill(-1, sig);
     } else if (message->signal.has_value) {
         siginfo_t info = { .si_signo = sig, .si_code = SI_QUEUE };
 
@@ -369,7 +371,7 @@ static void agent_read(Job *job)
         return;
     if (message.type == WIRE_SIGNAL)
         job_signal(job, &message);
-    else if (message.type == WIRE_CONTINUE && job->phase == RUNNING)
+    else if (message.type == WIRE_CONTINUE && (job->phase == RUNNING || job->left))
         kill(-job->group, SIGCONT);
     else if (message.type == WIRE_END)
         job_end(job, message.grace_ms);
@@ -398,6 +400,12 @@ static bool only_leader_left(const Job *job)
         close(fd);
     text[size > 0 ? size : 0] = 0;
     return strtol(text, &rest, 10) == job->leader && rest[strspn(rest, " \n")] == 0;
+}
+
+static void job_tell_left(Job *job)
+{
+    job->left = true;
+    tell(job, &(WireMessage) { .type = WIRE_LEFT, .left_status = job->exited.exited.status });
 }
 
 /* All processes are gone: writes back what they left dirty, and says so. */
@@ -438,6 +446,8 @@ static void job_check(Job *job)
         job_finish(job);
     else if (job->phase == OVER && job->linger && only_leader_left(job))
         kill(job->leader, SIGKILL);
+    else if (job->phase == OVER && job->linger && !job->left)
+        job_tell_left(job);
     else if (job->phase == OVER && !job->linger && !job->ending && job->leader < 0)
         job_end(job, GRACE_MS);
     if (job->kill_ms && now_ms() >= job->kill_ms)

@@ -174,7 +174,7 @@ static gboolean parse(RunWords *words, int *argc, char ***argv, GError **error)
         { "detach", 0, 0, G_OPTION_ARG_NONE, &run->detach,
           "Print the job's id and return once it runs", NULL },
         { "linger", 0, 0, G_OPTION_ARG_NONE, &run->linger,
-          "Wait for everything that the program has started", NULL },
+          "The job lasts until all that the program has started has ended", NULL },
         { "cold", 0, 0, G_OPTION_ARG_NONE, &run->cold,
           "Start a guest for it, even if one is waiting", NULL },
         { "timings", 0, 0, G_OPTION_ARG_NONE, &run->timings, "Say at the end what took how long",

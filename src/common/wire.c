@@ -47,6 +47,7 @@ static const char *const names[] = {
     [WIRE_ANSWER] = "ANSWER",
     [WIRE_DEPART] = "DEPART",
     [WIRE_DEPARTED] = "DEPARTED",
+    [WIRE_LEFT] = "LEFT",
 };
 static_assert(sizeof names / sizeof names[0] == WIRE_TYPES, "every message has a name");
 
@@ -405,6 +406,9 @@ static void code_message(Coder *coder, WireMessage *message)
     case WIRE_EXITED:
         code_i32(coder, &message->exited.status);
         code_rusage(coder, &message->exited.usage);
+        break;
+    case WIRE_LEFT:
+        code_i32(coder, &message->left_status);
         break;
     case WIRE_USAGE:
         code_u64(coder, &message->usage.cpu_ns);

@@ -46,6 +46,8 @@ typedef enum {
     WIRE_ANSWER,
     WIRE_DEPART,
     WIRE_DEPARTED,
+    /* to home */
+    WIRE_LEFT,
     WIRE_TYPES
 } WireType;
 
@@ -179,6 +181,7 @@ typedef struct {
             int32_t status;     /* as from wait */
             WireRusage usage;
         } exited;
+        int32_t left_status;    /* LEFT, as from wait */
         struct {
             uint64_t cpu_ns, memory_bytes;
         } usage;

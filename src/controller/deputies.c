@@ -30,6 +30,13 @@ static void set_state(Job *job, const char *state)
     job->state = g_strdup(state);
 }
 
+/* With --linger another process stands for the job when the program has ended. */
+static void take_state(Job *job, Json *params)
+{
+    set_state(job, json_get_string(params, "state", "running"));
+    job->pid = json_get_int(params, "pid", job->pid);
+}
+
 /* Create */
 
 typedef struct {
@@ -364,7 +371,7 @@ gboolean deputies_called(Node *node, Rpc *rpc, RpcCall *call, const char *method
     } else if (g_str_equal(method, "deputy.state")) {
         job = job_of(node, rpc);
         if (job)
-            set_state(job, json_get_string(params, "state", "running"));
+            take_state(job, params);
         rpc_reply(call, NULL);
     } else {
         rpc_fail_new(call, SJ_ERROR_PROTOCOL, "There is no method %s", method);

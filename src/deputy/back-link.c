@@ -7,6 +7,7 @@
  */
 #include "back-private.h"
 
+#include "common/error.h"
 #include "common/log.h"
 
 #include <errno.h>
@@ -175,7 +176,7 @@ static gboolean look_at_front(gpointer user)
 {
     Back *back = user;
 
-    if (back->ending)
+    if (back->ending || back->left)
         return G_SOURCE_REMOVE;
     if (back->state == BACK_RUNNING && !back->halted && front_process_state(back) == 'T') {
         back->halted = TRUE;
@@ -217,6 +218,9 @@ static gboolean take_message(Back *back, const WireMessage *message)
         return !back->halted;
     case WIRE_CONTINUED:
         back_set_state(back, BACK_RUNNING);
+        return TRUE;
+    case WIRE_LEFT:
+        back->left = TRUE;
         return TRUE;
     case WIRE_EXITED:
         take_exited(back, message);
@@ -374,7 +378,15 @@ static void front_killed(Back *back)
 
 static void from_front(Back *back, const guint8 *packet, gsize size)
 {
+    gint32 pid;
+
     switch (packet[0]) {
+    case PAIR_HEIR:
+        if (size == 1 + sizeof pid) {
+            memcpy(&pid, packet + 1, sizeof pid);
+            back_set_front(back, pid);
+        }
+        break;
     case WIRE_INPUT:
     case WIRE_INPUT_END:
         back_to_guest(back, LINK_STREAM, packet, size);
@@ -518,7 +530,10 @@ static gboolean open_nat(Back *back, GError **error)
     const void *bytes = g_bytes_get_data(back->setup->start, &size);
     WireMessage message;
 
-    g_return_val_if_fail(wire_decode(&message, bytes, size) == 0, FALSE);
+    if (wire_decode(&message, bytes, size) < 0) {
+        g_set_error(error, SJ_ERROR, SJ_ERROR_FAILED, "START cannot be read");
+        return FALSE;
+    }
     back->nat = nat_new(&message.start.addresses, &events, back, error);
     wire_clear(&message);
     return back->nat != NULL;

@@ -43,7 +43,7 @@ static Json *description(const Back *back)
     json_set_string(job, "id", back->id);
     json_set_string(job, "name", options->name);
     json_set(job, "command", json_from_strv((const char *const *) options->command));
-    json_set_int(job, "pid", back->setup->front);
+    json_set_int(job, "pid", back->front);
     json_set_int(job, "memory_bytes", (gint64) options->memory_bytes);
     json_set_int(job, "cpus", options->cpus);
     json_set_string(job, "arch", options->arch ?: sizeof(void *) == 4 ? "i686" : "x86_64");
@@ -230,7 +230,10 @@ static void order_signal(Back *back, RpcCall *call, Json *params, int fd)
 
     if (fd >= 0)
         close(fd);
-    if (sig < 1 || sig > 64 ||
+    if (sig >= 1 && sig <= 64 && back->left) {
+        back_message_to_guest(back, LINK_CONTROL, &(WireMessage){ .type = WIRE_SIGNAL, .signal = { .sig = (gint32) sig } });
+        rpc_reply(call, NULL);
+    } else if (sig < 1 || sig > 64 ||
         syscall(SYS_pidfd_send_signal, back->front_pidfd, (int) sig, NULL, 0) < 0)
         rpc_fail_new(call, SJ_ERROR_FAILED, "the job's front cannot be sent signal %d", (int) sig);
     else

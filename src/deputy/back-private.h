@@ -60,6 +60,8 @@ typedef struct {
     GSource *pair_in, *pair_out;
     GQueue to_front;            /* of GBytes: wait for room */
     gboolean front_gone;
+    gboolean left;              /* the program has ended, others of the job (--linger) have not */
+    pid_t front;                /* the front's number, or its heir's */
     gboolean halted;            /* the program was stopped because the front is (SIGSTOP) */
     int status;                 /* wait status to report; -1: not ended */
     gboolean ending;            /* deputy.end is under way */
@@ -75,6 +77,7 @@ void back_end(Back *back, int status);
 void back_leave(Back *back);                /* the controller knows: ends the loop as soon as the front does too */
 void back_tell_end(Back *back);             /* deputy.end, on a new connection again */
 void back_set_state(Back *back, BackState state);
+void back_set_front(Back *back, pid_t pid);  /* another process stands for the job: the controller is told */
 void back_mark(Back *back, PairMark mark);
 
 /* back-link.c */

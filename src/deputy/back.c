@@ -53,6 +53,14 @@ static gboolean lingers(const Back *back)
     return (back->sockets && sockets_linger(back->sockets)) || (back->nat && nat_linger(back->nat));
 }
 
+void back_set_front(Back *back, pid_t pid)
+{
+    back->front = pid;
+    if (back->rpc && back->created)
+        rpc_notify(back->rpc, "deputy.state",
+                   json_set_int(json_set_string(json_object(), "state", back_state_name(back->state)), "pid", pid));
+}
+
 /* What the program sent before it ended is on its way as if the kernel had it: it does not depend on
  * the front any more. */
 static gboolean linger(gpointer user)
@@ -198,7 +206,7 @@ static gboolean set_up(Back *back, GError **error)
 int back_run(const BackSetup *setup)
 {
     g_autoptr(GError) error = NULL;
-    Back back = { .setup = setup, .status = -1 };
+    Back back = { .setup = setup, .status = -1, .front = setup->front };
 
     lift_limits();
     leave_the_front(setup); /* before GLib opens descriptors of its own */

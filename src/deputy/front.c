@@ -54,6 +54,8 @@ typedef struct {
     int detached;               /* where the parent waits for the job's id; -1: nobody does */
     int output;                 /* what is to be kept of a detached job's output; -1: nothing */
     gboolean started, exited, done;
+    gboolean left;              /* the program has ended, others of the job (--linger) have not */
+    gboolean heir;              /* we are who stays with them */
     int wait_status;            /* of the program, once exited */
     int status;                 /* what to end with, where there is no wait status */
     int output_status;          /* 1 if output was lost at home */
@@ -319,6 +321,10 @@ static void take_message(Front *front, const WireMessage *message)
     case WIRE_MODES:
         terminal_follow(&front->terminal, &message->modes);
         break;
+    case WIRE_LEFT:
+        front->left = !front->options->detach;  /* who has detached waits for the job */
+        front->wait_status = message->left_status;
+        break;
     case WIRE_EXITED:
         front->exited = TRUE;
         front->wait_status = message->exited.status;
@@ -373,7 +379,7 @@ static void take_packets(Front *front)
 {
     static guint8 packet[PAIR_PACKET];
 
-    for (int i = 0; i < 16 && !front->done; i++) {
+    for (int i = 0; i < 16 && !front->done && !front->left; i++) {
         gssize size = recv(front->pair, packet, sizeof packet, MSG_DONTWAIT);
         if (size < 0 && errno == ECONNRESET)
             continue; /* it ended without having read everything of ours; what it said is still there */
@@ -456,11 +462,11 @@ static gboolean all_written(const Front *front)
 
 static void loop_once(Front *front)
 {
-    struct pollfd fds[3 + WIRE_STREAMS] = { { .fd = front->pair, .events = POLLIN },
+    struct pollfd fds[3 + WIRE_STREAMS] = { { .fd = front->left ? -1 : front->pair, .events = POLLIN },
                                             { .fd = front->signals, .events = POLLIN },
                                             { .fd = -1, .events = POLLIN } };
     gboolean again = front->started && front->terminal.fd >= 0 && !front->terminal.shared &&
-                     !front->terminal.raw;
+                     !front->terminal.retired && !front->terminal.raw;
 
     if (again)
         terminal_raw(&front->terminal);
@@ -561,6 +567,8 @@ static int finish(Front *front)
 {
     terminal_restore(&front->terminal);
     timings_mark(&front->timings, PAIR_END);
+    if (front->heir)
+        return 0;   /* to nobody */
     if (front->options->timings)
         timings_print(&front->timings);
     if (!front->exited)
@@ -568,6 +576,30 @@ static int finish(Front *front)
     if (WIFSIGNALED(front->wait_status))
         die(front, WTERMSIG(front->wait_status), key_killed(front, WTERMSIG(front->wait_status)));
     return WEXITSTATUS(front->wait_status) ?: front->output_status;
+}
+
+/* With --linger the program has ended, and the shell is to have its status; others of the job may still write. So a child
+ * goes on with the user's descriptors, as they would have them at home. It leaves the terminal's modes and keys alone. TRUE in
+ * the parent, which is to end. */
+static gboolean hand_over(Front *front)
+{
+    guint8 packet[1 + sizeof(gint32)] = { PAIR_HEIR };
+    gint32 pid;
+
+    terminal_restore(&front->terminal);
+    front->left = FALSE;
+    if (fork() != 0) {
+        front->exited = TRUE;
+        return TRUE;
+    }
+    front->heir = TRUE;
+    front->terminal.retired = TRUE;
+    if (front->input.terminal)
+        stream_input_close(&front->input);
+    pid = getpid();
+    memcpy(packet + 1, &pid, sizeof pid);
+    pair_send(front->pair, packet, sizeof packet, NULL, 0);
+    return FALSE;
 }
 
 int front_run(const RunOptions *options)
@@ -591,7 +623,10 @@ int front_run(const RunOptions *options)
     }
     timings_mark(&front.timings, PAIR_FORKED);
     open_streams(&front);
-    while (!front.done && !(front.exited && all_written(&front)))
+    while (!front.done && !(front.exited && all_written(&front))) {
         loop_once(&front);
+        if (front.left && all_written(&front) && hand_over(&front))
+            break;
+    }
     return finish(&front);
 }

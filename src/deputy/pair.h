@@ -12,7 +12,8 @@ typedef enum {
     PAIR_FAIL = 0x80,   /* back to front: exit status (one byte), sentence: say it and end */
     PAIR_NOTICE,        /* back to front: a sentence for people, not for files */
     PAIR_JOB,           /* back to front: the job's id */
-    PAIR_MARK           /* back to front: PairMark (one byte), CLOCK_MONOTONIC in us (eight) */
+    PAIR_MARK,          /* back to front: PairMark (one byte), CLOCK_MONOTONIC in us (eight) */
+    PAIR_HEIR           /* front to back: a number of 32 bits: this process is the front from now on */
 } PairType;
 
 /* Moments of a job's start and end, for --timings. */

@@ -75,7 +75,7 @@ void terminal_raw(Terminal *terminal)
 {
     struct termios now;
 
-    if (terminal->fd < 0 || terminal->shared || terminal->raw || !terminal_ours(terminal) ||
+    if (terminal->fd < 0 || terminal->shared || terminal->retired || terminal->raw || !terminal_ours(terminal) ||
         tcgetattr(terminal->fd, &now) < 0)
         return;
     /* A shell gives a job it continues the modes it was stopped with: raw ones, if SIGSTOP left no
@@ -184,7 +184,7 @@ void terminal_follow(Terminal *terminal, const WireModes *modes)
 {
     struct termios *mine = &terminal->modes;
 
-    if (terminal->fd < 0 || (terminal->shared && tcgetattr(terminal->fd, mine) < 0))
+    if (terminal->fd < 0 || terminal->retired || (terminal->shared && tcgetattr(terminal->fd, mine) < 0))
         return;
     mine->c_iflag = modes->iflag;
     mine->c_oflag = terminal->shared ? (modes->oflag & ~(guint32) OPOST) | (mine->c_oflag & OPOST)

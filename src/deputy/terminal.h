@@ -10,6 +10,7 @@
 typedef struct {
     int fd;                     /* a description of our own that does not block; -1: no terminal */
     gboolean shared; /* only some of stdin and stdout are it: its modes are not ours alone */
+    gboolean retired;           /* its modes are others' affair for good */
     gboolean raw;               /* at the moment, by us */
     struct termios modes;       /* what it is to have when we do not hold it raw */
     struct termios raw_modes;   /* what we made of them */

@@ -61,6 +61,7 @@ wait $pump || { cat "$work/pump.out"; fail "the connection did not survive"; }
 grep -q "^exact [1-9]" "$work/pump.out" || { cat "$work/pump.out"; fail "not what was sent came back"; }
 note "$(tail -n 1 "$work/pump.out") bytes there and back over $moves migrations and a cut"
 
+wait_until 60 on node1 sojourn run --on node2 true || fail "node2 is not back after the cut"
 left=$(nat --on node2 -- python3 nat.py leave "$address" 3000000) || fail "the job that leaves failed"
 wait_until 30 test -s "$work/kept" || fail "the slow reader got no end"
 [ "$left" = "$(cat "$work/kept")" ] || fail "of what the job sent before it ended ($left) $(cat "$work/kept") came"

@@ -85,6 +85,7 @@ static const WireMessage others[] = {
     { .type = WIRE_ANSWER, .answer = { 7, EBUSY, "" } },
     { .type = WIRE_DEPART },
     { .type = WIRE_DEPARTED },
+    { .type = WIRE_LEFT, .left_status = 3 << 8 },
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(others) == WIRE_TYPES - 2);
 
