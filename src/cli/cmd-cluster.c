@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #define JOIN_MS 60000
+#define KEY_DIGITS 20
 
 static int cluster_init(int argc, char **argv)
 {
@@ -63,17 +64,102 @@ static int cluster_token(int argc, char **argv)
     return status;
 }
 
+/* The beginning of a fingerprint as people compare it: in fours (g_free). */
+static char *short_print(const char *fingerprint)
+{
+    GString *text = g_string_new(NULL);
+
+    for (guint i = 0; fingerprint[i] && i < KEY_DIGITS; i++)
+        g_string_append_printf(text, i && i % 4 == 0 ? "-%c" : "%c", fingerprint[i]);
+    return g_string_free(text, FALSE);
+}
+
+static gboolean is_member(void)
+{
+    g_autoptr(Json) members = client_ask("cluster.members");
+
+    return json_length(members) > 0;
+}
+
+/* Waits to be let in; interrupted, the node goes on waiting. */
+static int wait_to_be_let_in(const char *authority)
+{
+    int status;
+    g_autoptr(Json) result = client_call("cluster.wait", json_set_string(json_object(), "authority", authority), 30000, &status);
+    const char *key = json_get_string(result, "fingerprint", "");
+    g_autofree char *print = short_print(key);
+
+    if (!result)
+        return status;
+    printf("This node waits to be let in, also when this command is interrupted (\"sojourn cluster leave\" ends it).\n"
+           "Its key is %s. At the node that holds the authority's key:\n", print);
+    if (json_get_bool(result, "published", FALSE))
+        printf("    sojourn cluster admit %s %s\n", json_get_string(result, "name", ""), print);
+    else
+        printf("    sojourn cluster admit %s:%d %s\n", json_get_string(result, "address", ""),
+               (int)json_get_int(result, "port", 0), key);
+    fflush(stdout);
+    while (!is_member())
+        g_usleep(G_USEC_PER_SEC);
+    puts("This node is in the cluster; \"sojourn nodes\" shows it.");
+    return 0;
+}
+
 static int cluster_join(int argc, char **argv)
 {
+    g_autofree char *authority = NULL;
+    const GOptionEntry options[] = {
+        { "wait", 0, 0, G_OPTION_ARG_STRING, &authority, "Wait to be let in by the cluster with this fingerprint",
+          "FINGERPRINT" },
+        { NULL }
+    };
     g_autoptr(Json) result = NULL;
     int status;
 
-    if (!client_words(&argc, &argv, NULL, 1, 1))
+    if (!client_words(&argc, &argv, options, 0, 1))
         return 2;
+    if (!authority == (argc < 2)) {
+        log_error("cluster join wants a token, or --wait and a fingerprint");
+        return 2;
+    }
+    if (authority)
+        return wait_to_be_let_in(authority);
     result = client_call("cluster.join", json_set_string(json_object(), "token", argv[1]), JOIN_MS,
                          &status);
     if (result)
         puts("This node is in the cluster; \"sojourn nodes\" shows it.");
+    return status;
+}
+
+static int cluster_admit(int argc, char **argv)
+{
+    g_autoptr(Json) result = NULL;
+    Json *params;
+    int status;
+
+    if (!client_words(&argc, &argv, NULL, 2, 2))
+        return 2;
+    params = json_set_string(json_object(), "node", argv[1]);
+    result = client_call("cluster.admit", json_set_string(params, "key", argv[2]), JOIN_MS, &status);
+    if (result)
+        printf("%s is in the cluster.\n", argv[1]);
+    return status;
+}
+
+static int cluster_fingerprint(int argc, char **argv)
+{
+    gboolean as_json = FALSE;
+    const GOptionEntry options[] = { OPTION_JSON(&as_json), { NULL } };
+    g_autoptr(Json) result = NULL;
+    int status;
+
+    if (!client_words(&argc, &argv, options, 0, 0))
+        return 2;
+    result = client_call("cluster.fingerprint", NULL, 30000, &status);
+    if (result && as_json)
+        client_print_json(result);
+    else if (result)
+        puts(json_get_string(result, "fingerprint", ""));
     return status;
 }
 
@@ -136,7 +222,9 @@ static const Command verbs[] = {
     { "init", "[--name NAME] [--address ADDRESS]", "make a cluster of this node", cluster_init },
     { "token", "[--json] [--valid SECONDS] [--single]", "print what another node joins with",
       cluster_token },
-    { "join", "TOKEN", "join the cluster that the token is from", cluster_join },
+    { "join", "TOKEN | --wait FINGERPRINT", "join the cluster that the token is from, or wait to be let in", cluster_join },
+    { "admit", "NODE KEY", "let a node in that waits", cluster_admit },
+    { "fingerprint", "[--json]", "print what a node that waits must be told", cluster_fingerprint },
     { "members", "[--json]", "show who is in the cluster", cluster_members },
     { "leave", "[--force NODE]", "leave the cluster, or throw a node out", cluster_leave },
 };

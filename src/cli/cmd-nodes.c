@@ -28,15 +28,19 @@ static void add_row(Table *table, Json *node)
 
 int cmd_nodes(int argc, char **argv)
 {
-    gboolean as_json = FALSE;
-    const GOptionEntry options[] = { OPTION_JSON(&as_json), { NULL } };
+    gboolean as_json = FALSE, all = FALSE;
+    const GOptionEntry options[] = {
+        OPTION_JSON(&as_json),
+        { "all", 0, 0, G_OPTION_ARG_NONE, &all, "Those that have left too", NULL },
+        { NULL }
+    };
     g_autoptr(Json) nodes = NULL;
     Table *table;
     int status;
 
     if (!client_words(&argc, &argv, options, 0, 0))
         return 2;
-    nodes = client_call("node.list", NULL, 30000, &status);
+    nodes = client_call("node.list", all ? json_set_bool(json_object(), "all", TRUE) : NULL, 30000, &status);
     if (!nodes)
         return status;
     if (as_json) {

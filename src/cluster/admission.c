@@ -204,6 +204,8 @@ void admission_called(Cluster *cluster, const char *node, RpcCall *call, const c
 {
     if (!node && g_str_equal(method, "cluster.join"))
         join_called(cluster, call, params);
+    else if (!node && g_str_equal(method, "cluster.admitted"))
+        waiting_called(cluster, call, params);
     else if (!node || !cluster->keyring || members_has_left(cluster->members, node))
         rpc_fail_new(call, SJ_ERROR_DENIED, "only members of the cluster may call %s", method);
     else if (g_str_equal(method, "cluster.renew"))
@@ -262,7 +264,7 @@ static gboolean found(Cluster *cluster, const char *name, const char *address, g
 }
 
 /* Why this node cannot enter a cluster. */
-static gboolean check_alone(Cluster *cluster, GError **error)
+gboolean admission_check_alone(Cluster *cluster, GError **error)
 {
     if (!cluster->keyring && !cluster->joining && !members_exist(cluster->members))
         return TRUE;
@@ -276,9 +278,14 @@ gboolean cluster_init(Cluster *cluster, const char *name, const char *address, G
     g_autofree char *own = address && *address ? g_strdup(address) : cluster_own_address(cluster);
     g_autofree char *own_name = g_strdup(name && *name ? name : cluster->name);
 
-    if (!check_alone(cluster, error) ||
+    if (!admission_check_alone(cluster, error) ||
         !members_check(cluster->members, own_name, own, cluster->port, error))
         return FALSE;
+    if (cluster->waiting) {
+        g_set_error(error, SJ_ERROR, SJ_ERROR_BUSY,
+                    "this node waits to be let into a cluster; \"sojourn cluster leave\" ends that");
+        return FALSE;
+    }
     if (found(cluster, own_name, own, address && *address, error))
         return TRUE;
     give_up(cluster);
@@ -351,7 +358,13 @@ static gboolean take_over(Join *join, Json *result, GError **error)
         g_set_error(error, SJ_ERROR, SJ_ERROR_PROTOCOL, "the authority does not list this node");
         return FALSE;
     }
-    return members_save(cluster->members, error) && cluster_enter(cluster, FALSE, error);
+    if (!members_save(cluster->members, error))
+        return FALSE;
+    waiting_pause(cluster); /* it has the port */
+    if (!cluster_enter(cluster, FALSE, error))
+        return FALSE;
+    waiting_over(cluster);
+    return TRUE;
 }
 
 static void join_answered(Rpc *rpc, Json *result, int fd, const GError *error, gpointer user)
@@ -365,8 +378,10 @@ static void join_answered(Rpc *rpc, Json *result, int fd, const GError *error, g
         g_set_error(&failure, SJ_ERROR, error->code, "the authority's node: %s", error->message);
     else if (join->cluster->stopped)
         g_set_error(&failure, SJ_ERROR, SJ_ERROR_GONE, "this node is stopping");
-    else if (!take_over(join, result, &failure))
+    else if (!take_over(join, result, &failure)) {
         give_up(join->cluster);
+        waiting_resume(join->cluster);
+    }
     if (failure)
         g_task_return_error(task, failure);
     else
@@ -407,7 +422,7 @@ void cluster_join(Cluster *cluster, const char *text, GAsyncReadyCallback done, 
     join->cluster = cluster;
     join->pinned = tls_identity_new();
     g_task_set_task_data(task, join, join_free);
-    if (check_alone(cluster, &error))
+    if (admission_check_alone(cluster, &error))
         join->token = token_parse(text, &error);
     if (!join->token || !new_request(cluster->name, &join->key, &join->request, &error) ||
         !tls_identity_pin(join->pinned, join->token->fingerprint, &error)) {

@@ -4,8 +4,11 @@
 
 #include "authority.h"
 #include "cluster.h"
+#include "discovery.h"
 #include "keyring.h"
 #include "members.h"
+
+typedef struct Waiting Waiting;
 
 struct Cluster {
     int references; /* the owner's, and one of each join under way */
@@ -20,10 +23,15 @@ struct Cluster {
     Peers *peers;
     Members *members;
     Gossip *gossip;
+    gboolean discovers;
+    Discovery *discovery;
+    GPtrArray *candidates; /* what pending.c has seen */
+    Waiting *waiting;      /* NULL: this node does not wait to be let in */
     Authority *authority; /* NULL: not here */
     Keyring *keyring;     /* NULL: no cluster */
     GSource *renewal, *listening;
     gboolean joining;
+    gint64 stranger_us; /* when one was last told of in the log, monotonic */
 };
 
 void cluster_unref(Cluster *cluster);
@@ -45,6 +53,32 @@ GSource *cluster_timer(guint seconds, GSourceFunc function, gpointer data);
 void hello_say(Cluster *cluster, Rpc *rpc);
 void hello_called(Cluster *cluster, Json *params);
 void hello_take_crl(Cluster *cluster, const char *crl);
+
+/* Opens the TLS port with what the identity holds; where that cannot be, FALSE, and it is tried again. Closes it. */
+gboolean cluster_listen(Cluster *cluster, GError **error);
+void cluster_listen_no_more(Cluster *cluster);
+
+/* Whether this node may enter a cluster, or wait for one. */
+gboolean admission_check_alone(Cluster *cluster, GError **error);
+
+/* waiting.c: goes on waiting as before a restart; the door is closed for a moment, while another identity tries, and open
+ * again; the waiting has come to its end, or is given up; it goes on after a restart; cluster.admitted. */
+gboolean waiting_load(Cluster *cluster, GError **error);
+void waiting_pause(Cluster *cluster);
+void waiting_resume(Cluster *cluster);
+void waiting_over(Cluster *cluster);
+void waiting_end(Cluster *cluster);
+void waiting_forget(Cluster *cluster);
+void waiting_called(Cluster *cluster, RpcCall *call, Json *params);
+
+/* The hexadecimal digits of a fingerprint, or of its beginning, as people write it (g_free); NULL with a sentence. */
+char *waiting_digits(const char *text, GError **error);
+
+/* pending.c: as DiscoveryEvents; whether what a service says can be a node; an element of the candidates. */
+void pending_found(const char *service, const DiscoveryNode *node, gpointer user);
+void pending_lost(const char *service, gpointer user);
+gboolean pending_check(const DiscoveryNode *node);
+void pending_free(gpointer candidate);
 
 /* removal.c: a member asks to be taken out. */
 void removal_asked(Cluster *cluster, const char *node, RpcCall *call);

@@ -14,7 +14,7 @@
 #include "common/log.h"
 #include "x509.h"
 
-enum { LISTEN_AGAIN_S = 2, RENEWAL_S = 6 * 3600, TOKEN_S = 3600 };
+enum { LISTEN_AGAIN_S = 2, RENEWAL_S = 6 * 3600, TOKEN_S = 3600, STRANGER_S = 60 };
 
 void cluster_tell(Cluster *cluster, const char *node)
 {
@@ -42,6 +42,17 @@ GSource *cluster_timer(guint seconds, GSourceFunc function, gpointer data)
 
 /* ---- What comes from others ---- */
 
+/* Somebody who is no member wants something: told once a minute, however often they try. */
+static void stranger(Cluster *cluster, const char *what)
+{
+    gint64 now = g_get_monotonic_time();
+
+    if (cluster->stranger_us && now - cluster->stranger_us < STRANGER_S * G_USEC_PER_SEC)
+        return;
+    cluster->stranger_us = now;
+    log_warning("somebody who is no member of the cluster was refused: %s", what);
+}
+
 static void called(const char *node, Rpc *rpc, RpcCall *call, const char *method, Json *params,
                    gpointer user)
 {
@@ -49,9 +60,10 @@ static void called(const char *node, Rpc *rpc, RpcCall *call, const char *method
 
     if (g_str_has_prefix(method, "cluster."))
         admission_called(cluster, node, call, method, params);
-    else if (!node || members_has_left(cluster->members, node))
+    else if (!node || members_has_left(cluster->members, node)) {
+        stranger(cluster, method);
         rpc_fail_new(call, SJ_ERROR_DENIED, "only members of the cluster may call %s", method);
-    else
+    } else
         cluster->events.called(cluster, node, rpc, call, method, params, cluster->user);
 }
 
@@ -83,6 +95,8 @@ static void accepted(TlsListener *listener, const char *node, Json *preamble, Tl
     gboolean is_call = g_str_equal(json_get_string(preamble, "purpose", ""), "call");
     int fd;
 
+    if (node ? members_has_left(cluster->members, node) : !is_call)
+        stranger(cluster, json_get_string(preamble, "purpose", ""));
     if (node ? members_has_left(cluster->members, node) : !is_call)
         tls_refuse(accept, node ? "this node was taken out of the cluster"
                                 : "only members of the cluster may do that");
@@ -141,6 +155,8 @@ static void gossip_look(gpointer user)
 
 static const GossipEvents gossip_events = {gossip_heard, gossip_ready, gossip_look};
 
+static const DiscoveryEvents discovery_events = {pending_found, pending_lost};
+
 Cluster *cluster_new(const Conf *conf, const ClusterEvents *events, gpointer user)
 {
     Cluster *cluster = g_new0(Cluster, 1);
@@ -155,6 +171,9 @@ Cluster *cluster_new(const Conf *conf, const ClusterEvents *events, gpointer use
     cluster->user = user;
     cluster->identity = tls_identity_new();
     cluster->gossip = gossip_new(conf, &gossip_events, cluster);
+    cluster->discovers = g_strcmp0(conf->discovery, "on") == 0;
+    cluster->discovery = discovery_new(&discovery_events, cluster);
+    cluster->candidates = g_ptr_array_new_with_free_func(pending_free);
     new_peers(cluster, cluster->name);
     new_members(cluster);
     return cluster;
@@ -165,6 +184,7 @@ void cluster_unref(Cluster *cluster)
     if (--cluster->references > 0)
         return;
     tls_identity_unref(cluster->identity);
+    g_ptr_array_unref(cluster->candidates);
     g_free(cluster->name);
     g_free(cluster->address);
     g_free(cluster->listen);
@@ -181,6 +201,8 @@ void cluster_free(Cluster *cluster)
     source_clear(&cluster->listening);
     g_clear_pointer(&cluster->listener, tls_listener_free);
     g_clear_pointer(&cluster->gossip, gossip_free);
+    g_clear_pointer(&cluster->discovery, discovery_free);
+    waiting_forget(cluster);
     peers_free(cluster->peers); /* answers calls, and who gets the answers may look around here */
     members_free(cluster->members);
     g_clear_pointer(&cluster->authority, authority_free);
@@ -220,6 +242,23 @@ static gboolean try_to_listen(Cluster *cluster, GError **error)
     cluster->listener = tls_listen(cluster->identity, cluster->listen, cluster->port, accepted,
                                    cluster, error);
     return cluster->listener != NULL;
+}
+
+static gboolean listen_again(gpointer user);
+
+gboolean cluster_listen(Cluster *cluster, GError **error)
+{
+    cluster_listen_no_more(cluster);
+    if (try_to_listen(cluster, error))
+        return TRUE;
+    cluster->listening = cluster_timer(LISTEN_AGAIN_S, listen_again, cluster);
+    return FALSE;
+}
+
+void cluster_listen_no_more(Cluster *cluster)
+{
+    source_clear(&cluster->listening);
+    g_clear_pointer(&cluster->listener, tls_listener_free);
 }
 
 static gboolean listen_again(gpointer user)
@@ -298,6 +337,7 @@ gboolean cluster_enter(Cluster *cluster, gboolean retry, GError **error)
         cluster->listening = cluster_timer(LISTEN_AGAIN_S, listen_again, cluster);
     members_start(cluster->members, cluster->peers, cluster->gossip, 0);
     gossip(cluster);
+    discovery_look(cluster->discovery, cluster->discovers);
     cluster->renewal = cluster_timer(RENEWAL_S, check_renewal, cluster);
     check_renewal(cluster);
     cluster_tell(cluster, NULL);
@@ -310,7 +350,7 @@ gboolean cluster_start(Cluster *cluster, GError **error)
 
     if (!members_exist(cluster->members)) {
         gossip_stop(cluster->gossip); /* what a controller before this one may have left */
-        return TRUE;
+        return waiting_load(cluster, error);
     }
     if (!members_load(cluster->members, error))
         return FALSE;
@@ -332,8 +372,8 @@ void cluster_depart(Cluster *cluster)
 {
     log_warning("this node was taken out of its cluster");
     source_clear(&cluster->renewal);
-    source_clear(&cluster->listening);
-    g_clear_pointer(&cluster->listener, tls_listener_free);
+    cluster_listen_no_more(cluster);
+    discovery_look(cluster->discovery, FALSE);
     g_clear_pointer(&cluster->authority, authority_free);
     g_clear_pointer(&cluster->keyring, keyring_free);
     keyring_remove(cluster->folder);
@@ -470,6 +510,22 @@ gboolean cluster_gossips(Cluster *cluster, char **ret_text, const char **ret_rem
                                         members_heard_alive(cluster->members))
                       : g_steal_pointer(&state);
     return ready;
+}
+
+gboolean cluster_discovers(Cluster *cluster, char **ret_text, const char **ret_remedy)
+{
+    gboolean asked = cluster->discovers && (cluster->keyring || cluster->waiting);
+
+    *ret_remedy = "";
+    *ret_text = asked ? discovery_state(cluster->discovery, ret_remedy) : NULL;
+    return asked && discovery_is_ready(cluster->discovery);
+}
+
+char *cluster_fingerprint(Cluster *cluster)
+{
+    g_autoptr(X509Info) info = cluster->keyring ? x509_info_new(cluster->keyring->ca, NULL) : NULL;
+
+    return info ? g_strdup(info->fingerprint) : NULL;
 }
 
 Json *cluster_members(Cluster *cluster)

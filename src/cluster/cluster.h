@@ -67,12 +67,33 @@ char *cluster_token(Cluster *cluster, guint valid_s, gboolean single, GError **e
 void cluster_join(Cluster *cluster, const char *token, GAsyncReadyCallback done, gpointer user);
 gboolean cluster_join_finish(GAsyncResult *result, GError **error);
 
+/* Waits to be let into the cluster whose authority's certificate has this fingerprint (or whose fingerprint begins so), also
+ * after a restart; until cluster_leave. */
+gboolean cluster_wait(Cluster *cluster, const char *authority, GError **error);
+
+/* The fingerprint of this node's key, while it waits; else NULL. */
+const char *cluster_waits(Cluster *cluster);
+
+/* The nodes that are seen to wait: {name, address, port, state, fingerprint}, all of it hearsay (new reference). */
+Json *cluster_pending(Cluster *cluster);
+
+/* Lets a node in that waits: one that is seen, by its name, or any, by its address; if its key has this fingerprint (or one
+ * that begins so). Only at the authority's node. */
+void cluster_admit(Cluster *cluster, const char *node, const char *key, GAsyncReadyCallback done, gpointer user);
+gboolean cluster_admit_finish(GAsyncResult *result, GError **error);
+
+/* The fingerprint of the authority's certificate (g_free); NULL without a cluster. */
+char *cluster_fingerprint(Cluster *cluster);
+
+/* Whether Avahi answers, a sentence about it (g_free), what would help (static); NULL in ret_text: it is not asked. */
+gboolean cluster_discovers(Cluster *cluster, char **ret_text, const char **ret_remedy);
+
 /* Takes a node out of the cluster: its certificate is revoked, its connections are cut, the gossip
  * has a new key. Only at the authority's node, and not that one itself. */
 gboolean cluster_remove(Cluster *cluster, const char *node, GError **error);
 
 /* Has this node taken out of its cluster, by the authority's node, and forgets it. The authority's
- * own can do so when it is the last. */
+ * own can do so when it is the last. A node that waits to be let in waits no more. */
 void cluster_leave(Cluster *cluster, GAsyncReadyCallback done, gpointer user);
 gboolean cluster_leave_finish(GAsyncResult *result, GError **error);
 

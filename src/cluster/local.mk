@@ -1,10 +1,11 @@
 # What knows other nodes. GnuTLS twice, by halves: x509.c makes and reads keys and certificates,
-# tls-session.c speaks TLS with them. msgpack in serf.c.
+# tls-session.c speaks TLS with them. msgpack in serf.c, Avahi in discovery.c.
 noinst_LIBRARIES += libcluster.a
 libcluster_a_SOURCES = \
 	src/cluster/admission.c \
 	src/cluster/authority.c src/cluster/authority.h \
 	src/cluster/cluster.c src/cluster/cluster.h src/cluster/cluster-private.h \
+	src/cluster/discovery.c src/cluster/discovery.h \
 	src/cluster/gossip.h src/cluster/gossip-key.c src/cluster/gossip-serf.c \
 	src/cluster/hello.c \
 	src/cluster/keyring.c src/cluster/keyring.h \
@@ -12,6 +13,7 @@ libcluster_a_SOURCES = \
 	src/cluster/members.c src/cluster/members.h src/cluster/members-private.h \
 	src/cluster/members-watch.c \
 	src/cluster/peer.c src/cluster/peer.h \
+	src/cluster/pending.c \
 	src/cluster/removal.c \
 	src/cluster/serf.c src/cluster/serf.h src/cluster/serf-process.c \
 	src/cluster/tls.c src/cluster/tls.h \
@@ -21,7 +23,8 @@ libcluster_a_SOURCES = \
 	src/cluster/tls-listen.c \
 	src/cluster/tls-session.c src/cluster/tls-session.h \
 	src/cluster/token.c src/cluster/token.h \
+	src/cluster/waiting.c \
 	src/cluster/x509.c src/cluster/x509.h \
 	$(NULL)
-libcluster_a_CFLAGS = $(AM_CFLAGS) $(GNUTLS_CFLAGS) $(MSGPACK_CFLAGS)
-CLUSTER_LIBS = libcluster.a $(COMMON_LIBS) $(GNUTLS_LIBS) $(MSGPACK_LIBS)
+libcluster_a_CFLAGS = $(AM_CFLAGS) $(GNUTLS_CFLAGS) $(MSGPACK_CFLAGS) $(AVAHI_CFLAGS)
+CLUSTER_LIBS = libcluster.a $(COMMON_LIBS) $(GNUTLS_LIBS) $(MSGPACK_LIBS) $(AVAHI_LIBS)

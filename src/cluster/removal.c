@@ -115,7 +115,10 @@ void cluster_leave(Cluster *cluster, GAsyncReadyCallback done, gpointer user)
     members_each(cluster->members, count, &others);
     cluster->references++;
     g_task_set_task_data(task, cluster, (GDestroyNotify)cluster_unref);
-    if (!cluster->keyring)
+    if (!cluster->keyring && cluster->waiting) {
+        waiting_end(cluster);
+        g_task_return_boolean(task, TRUE);
+    } else if (!cluster->keyring)
         g_task_return_new_error(task, SJ_ERROR, SJ_ERROR_FAILED, "this node is in no cluster");
     else if (cluster->authority && others)
         g_task_return_new_error(task, SJ_ERROR, SJ_ERROR_FAILED,

@@ -40,6 +40,7 @@ static const Setting settings[] = {
     {"qemu", TEXT, AT(qemu), "PATH", "the QEMU to use"},
     {"libvirtd", TEXT, AT(libvirtd), "PATH", "the libvirtd to use"},
     {"serf", TEXT, AT(serf), "PATH|none", "the serf to use, to watch the nodes"},
+    {"discovery", TEXT, AT(discovery), "on|off", "see nodes that wait to be let in, by Avahi (on)"},
     {"orphan-suspend", COUNT, AT(orphan_suspend_s), "S", "freeze a guest whose home is silent after (600)"},
     {"orphan-end", COUNT, AT(orphan_end_s), "S", "end a guest whose home is silent after (86400)"},
     {"spare-guests", COUNT, AT(spare_guests), "0|1", "guests started ahead, for jobs to come (1)"},
@@ -212,6 +213,7 @@ static void conf_defaults(Conf *conf)
     default_text(&conf->qemu, QEMU_PATH);
     default_text(&conf->libvirtd, LIBVIRTD_PATH);
     default_text(&conf->serf, SERF_PATH);
+    default_text(&conf->discovery, "on");
     if (!conf->cpus)
         conf->cpus = g_get_num_processors();
     if (!conf->memory_bytes)
@@ -246,6 +248,8 @@ static gboolean conf_check(const Conf *conf, GError **error)
         g_set_error(error, SJ_ERROR, SJ_ERROR_USAGE, "spare-guests is 0 or 1, not %u", conf->spare_guests);
     else if (!g_str_equal(conf->balance, "on") && !g_str_equal(conf->balance, "off"))
         g_set_error(error, SJ_ERROR, SJ_ERROR_USAGE, "balance is on or off, not \"%s\"", conf->balance);
+    else if (!g_str_equal(conf->discovery, "on") && !g_str_equal(conf->discovery, "off"))
+        g_set_error(error, SJ_ERROR, SJ_ERROR_USAGE, "discovery is on or off, not \"%s\"", conf->discovery);
     else if (conf->memory_reserve > 90)
         g_set_error(error, SJ_ERROR, SJ_ERROR_USAGE, "memory-reserve is from 0 to 90 per cent, not %u", conf->memory_reserve);
     else if (conf->migrations == 0)

@@ -23,6 +23,7 @@ typedef struct {
     char *qemu;          /* path of QEMU */
     char *libvirtd;      /* path of libvirtd */
     char *serf;          /* path of serf; "none": nodes are watched without */
+    char *discovery;     /* "on" or "off": whether Avahi is asked for nodes that wait to be let in */
     guint orphan_suspend_s, orphan_end_s;  /* 600, 86400 */
     guint host_down_s;   /* 30 */
     guint spare_guests;  /* 0 or 1 */

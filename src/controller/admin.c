@@ -39,12 +39,25 @@ static void node_show(Node *node, Json *params, RpcCall *call)
     rpc_reply(call, seen(row));
 }
 
+/* Who is no member: nodes that are seen to wait, and, if all are asked for, those that have left. */
+static void add_others(Node *node, Json *rows, gboolean all)
+{
+    g_autoptr(Json) pending = cluster_pending(node->cluster), members = cluster_members(node->cluster);
+
+    for (guint i = 0; i < json_length(pending); i++)
+        json_append(rows, json_ref(json_at(pending, i)));
+    for (guint i = 0; all && i < json_length(members); i++)
+        if (g_str_equal(json_get_string(json_at(members, i), "state", ""), "left"))
+            json_append(rows, json_ref(json_at(members, i)));
+}
+
 static void node_list(Node *node, Json *params, RpcCall *call)
 {
     Json *rows = node_rows(node);
 
     for (guint i = 0; i < json_length(rows); i++)
         seen(json_at(rows, i));
+    add_others(node, rows, json_get_bool(params, "all", FALSE));
     rpc_reply(call, rows);
 }
 
@@ -128,6 +141,49 @@ static void cluster_join_there(Node *node, Json *params, RpcCall *call)
     cluster_join(node->cluster, json_get_string(params, "token", ""), joined, call);
 }
 
+static void admitted(GObject *source, GAsyncResult *result, gpointer user)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (cluster_admit_finish(result, &error))
+        rpc_reply(user, NULL);
+    else
+        rpc_fail(user, error);
+}
+
+static void cluster_admit_node(Node *node, Json *params, RpcCall *call)
+{
+    cluster_admit(node->cluster, json_get_string(params, "node", ""), json_get_string(params, "key", ""), admitted, call);
+}
+
+static void cluster_wait_here(Node *node, Json *params, RpcCall *call)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *text = NULL;
+    const char *remedy;
+    Json *result;
+
+    if (!cluster_wait(node->cluster, json_get_string(params, "authority", ""), &error)) {
+        rpc_fail(call, error);
+        return;
+    }
+    result = json_set_string(json_object(), "name", node_name(node));
+    json_set_string(result, "fingerprint", cluster_waits(node->cluster));
+    json_set_string(result, "address", cluster_address(node->cluster));
+    json_set_int(result, "port", cluster_port(node->cluster));
+    rpc_reply(call, json_set_bool(result, "published", cluster_discovers(node->cluster, &text, &remedy)));
+}
+
+static void cluster_show_fingerprint(Node *node, Json *params, RpcCall *call)
+{
+    g_autofree char *fingerprint = cluster_fingerprint(node->cluster);
+
+    if (fingerprint)
+        rpc_reply(call, json_set_string(json_object(), "fingerprint", fingerprint));
+    else
+        rpc_fail_new(call, SJ_ERROR_FAILED, "This node is in no cluster");
+}
+
 static void cluster_remove_node(Node *node, Json *params, RpcCall *call)
 {
     g_autoptr(GError) error = NULL;
@@ -169,6 +225,8 @@ static const struct {
     AdminCommand command;
     gboolean admin;
 } commands[] = {
+    {"cluster.admit", cluster_admit_node, TRUE}, {"cluster.wait", cluster_wait_here, TRUE},
+    {"cluster.fingerprint", cluster_show_fingerprint, FALSE},
     {"cluster.init", cluster_init_here, TRUE},   {"cluster.join", cluster_join_there, TRUE},
     {"cluster.leave", cluster_leave_here, TRUE}, {"cluster.members", cluster_list, FALSE},
     {"cluster.remove", cluster_remove_node, TRUE}, {"cluster.token", cluster_token_new, TRUE},

@@ -48,7 +48,7 @@ static void examine_cluster(Json *findings, Node *node)
             "%u of %u other nodes answer", alive, json_length(rows));
 }
 
-static void examine_gossip(Json *findings, Node *node)
+static void examine_watch(Json *findings, Node *node)
 {
     g_autofree char *text = NULL;
     const char *remedy;
@@ -56,6 +56,10 @@ static void examine_gossip(Json *findings, Node *node)
 
     if (cluster_exists(node->cluster))
         finding(findings, "gossip", ok, remedy, "%s", text);
+    g_free(text);
+    ok = cluster_discovers(node->cluster, &text, &remedy);
+    if (text)
+        finding(findings, "discovery", ok, remedy, "%s", text);
 }
 
 Json *doctor_examine(Node *node)
@@ -79,6 +83,6 @@ Json *doctor_examine(Node *node)
     finding(findings, "root", geteuid() != 0, "start it by sojourn-supervisor, which gives up root", "runs as user id %u",
             (guint)geteuid());
     examine_cluster(findings, node);
-    examine_gossip(findings, node);
+    examine_watch(findings, node);
     return findings;
 }

@@ -160,6 +160,16 @@ is "$asked" 'cluster.token {"single": true, "valid_s": 60}'
 is "$out" sj1-token
 try 0 cluster join sj1-token
 is "$asked" 'cluster.join {"token": "sj1-token"}'
+try 0 cluster fingerprint
+is "$out" 00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff
+try 0 cluster join --wait 0011-2233-4455-6677-8899
+has "$out" "sojourn cluster admit node9 ffee-ddcc-bbaa-9988-7766"
+try 0 cluster admit node9 ffee-ddcc-bbaa-9988-7766
+is "$asked" 'cluster.admit {"key": "ffee-ddcc-bbaa-9988-7766", "node": "node9"}'
+try 2 cluster join
+try 2 cluster join token --wait 0011-2233-4455-6677-8899
+try 0 nodes --all --json
+is "$asked" 'node.list {"all": true}'
 try 0 cluster leave
 is "$asked" 'cluster.leave {}'
 try 0 cluster leave --force node2

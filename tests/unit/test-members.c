@@ -8,7 +8,7 @@
 #include <arpa/inet.h>
 #include <unistd.h>
 
-#include "cluster/cluster.h"
+#include "cluster/cluster-private.h"
 #include "cluster/gossip.h"
 #include "cluster/keyring.h"
 #include "cluster/members.h"
@@ -40,6 +40,81 @@ typedef struct {
     guint left;     /* how often this node has entered or left a cluster */
     RpcCall *kept;  /* of "keep" */
 } Node;
+
+/* ---- A local network in this process: stands for discovery.c ---- */
+
+struct Discovery {
+    DiscoveryEvents events;
+    gpointer user;
+    gboolean looks;
+    char *name, *fingerprint;
+    guint port;
+};
+
+static Discovery *network[16];
+
+/* What one publishes, or does no more, as another sees it. */
+static void show(Discovery *to, Discovery *from)
+{
+    g_autofree char *service = g_strdup_printf("%p", (void *)from);
+
+    if (!to || !from || !to->looks)
+        return;
+    if (from->name)
+        to->events.found(service, &(DiscoveryNode){from->name, "127.0.0.1", from->fingerprint, from->port}, to->user);
+    else
+        to->events.lost(service, to->user);
+}
+
+Discovery *discovery_new(const DiscoveryEvents *their_events, gpointer user)
+{
+    guint i = 0;
+
+    while (network[i])
+        i++;
+    network[i] = g_new0(Discovery, 1);
+    *network[i] = (Discovery){.events = *their_events, .user = user};
+    return network[i];
+}
+
+void discovery_publish(Discovery *discovery, const char *name, guint port, const char *fingerprint)
+{
+    g_free(discovery->name);
+    g_free(discovery->fingerprint);
+    discovery->name = g_strdup(name);
+    discovery->fingerprint = g_strdup(fingerprint);
+    discovery->port = port;
+    for (guint i = 0; i < G_N_ELEMENTS(network); i++)
+        show(network[i], discovery);
+}
+
+void discovery_look(Discovery *discovery, gboolean look)
+{
+    discovery->looks = look;
+    for (guint i = 0; i < G_N_ELEMENTS(network); i++)
+        show(discovery, network[i]);
+}
+
+void discovery_free(Discovery *discovery)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(network); i++)
+        if (network[i] == discovery)
+            network[i] = NULL;
+    discovery_publish(discovery, NULL, 0, NULL);
+    g_free(discovery);
+}
+
+gboolean discovery_is_ready(Discovery *discovery)
+{
+    return TRUE;
+}
+
+char *discovery_state(Discovery *discovery, const char **ret_remedy)
+{
+    return g_strdup("");
+}
+
+/* ---- Nodes ---- */
 
 static void called(Cluster *cluster, const char *from, Rpc *rpc, RpcCall *call, const char *method,
                    Json *params, gpointer user)
@@ -723,6 +798,140 @@ static void test_leave(void)
     settle();
 }
 
+static void let_in(GObject *source, GAsyncResult *result, gpointer user)
+{
+    Outcome *outcome = user;
+
+    cluster_admit_finish(result, &outcome->error);
+    outcome->done = TRUE;
+}
+
+/* Lets a node in; the sentence that says why not has part in it (NULL: it is let in). */
+static void admit(Node *authority, const char *node, const char *key, const char *part)
+{
+    Outcome outcome = {0};
+
+    cluster_admit(authority->cluster, node, key, let_in, &outcome);
+    WAIT_UNTIL(outcome.done);
+    if (!part)
+        g_assert_no_error(outcome.error);
+    else
+        g_assert_nonnull(strstr(outcome.error->message, part));
+    g_clear_error(&outcome.error);
+}
+
+static guint pending(Node *node)
+{
+    g_autoptr(Json) rows = cluster_pending(node->cluster);
+
+    return json_length(rows);
+}
+
+/* A node waits to be let in: nobody can make it join but the cluster it waits for, and nobody else is let in for it. */
+static void test_waiting(void)
+{
+    Node a, b;
+    g_autoptr(GError) error = NULL;
+    g_autofree char *of_a = NULL, *of_b = NULL, *digits = g_strnfill(64, '5'), *begin = NULL, *place = NULL;
+    g_autofree char *token = NULL;
+    g_autoptr(TlsIdentity) anybody = tls_identity_new();
+    Outcome outcome = {0}, answer = {0};
+    Rpc *rpc;
+
+    node_open(&a, "a", 1);
+    node_open(&b, "b", 2);
+    a.conf->discovery = g_strdup("on");
+    b.conf->discovery = g_strdup("on");
+    node_stop(&a);
+    node_stop(&b);
+    node_start(&a);
+    node_start(&b);
+    g_assert_false(cluster_wait(b.cluster, "not a print", &error));
+    g_clear_error(&error);
+    g_assert_true(cluster_init(a.cluster, NULL, NULL, NULL));
+    g_assert_null(cluster_waits(b.cluster));
+    of_a = cluster_fingerprint(a.cluster);
+
+    /* It waits for somebody else. */
+    g_assert_true(cluster_wait(b.cluster, digits, &error));
+    g_assert_no_error(error);
+    of_b = g_strdup(cluster_waits(b.cluster));
+    begin = g_strndup(of_b, 24);
+    g_assert_cmpuint(pending(&a), ==, 1);
+    g_assert_false(cluster_init(b.cluster, NULL, NULL, NULL));
+    place = g_strdup_printf("%s:%d", b.conf->address, PORT);
+    admit(&a, place, of_b, "another cluster");
+    admit(&a, place, digits, "fingerprint");
+    admit(&a, place, begin, "all 64 digits");
+    admit(&a, "b", digits, "another key");
+    admit(&a, "x", of_b, "no node 'x'");
+    admit(&a, "b", "12ab", "no fingerprint");
+    admit(&b, "a", of_b, "in no cluster");
+
+    /* Whoever comes gets no answer, but that to a token of the right cluster, and that must be one of its own node. */
+    tls_identity_pin(anybody, of_b, NULL);
+    tls_dial(anybody, b.conf->address, PORT, "b", json_set_string(json_object(), "purpose", "call"), 5000, pinned, &outcome);
+    WAIT_UNTIL(outcome.done);
+    g_assert_no_error(outcome.error);
+    rpc = rpc_new(outcome.fd, NULL, NULL);
+    for (int i = 0; i < 5; i++) {
+        static const char *const methods[] = {"node.info", "cluster.join", "cluster.update", "job.start", "cluster.admitted"};
+        answer = (Outcome){0};
+        rpc_call(rpc, methods[i], json_set_string(json_object(), "token", "sojourn1:rubbish"), -1, 5000, rpc_answered, &answer);
+        WAIT_UNTIL(answer.done);
+        g_assert_nonnull(answer.error);
+        g_clear_error(&answer.error);
+    }
+    rpc_close(rpc);
+    rpc_unref(rpc);
+    g_assert_false(cluster_exists(b.cluster));
+
+    /* It waits for us, as before after a restart; what the token says must be true. */
+    g_assert_true(cluster_wait(b.cluster, of_a, NULL));
+    g_assert_cmpstr(cluster_waits(b.cluster), ==, of_b);
+    node_stop(&b);
+    g_assert_cmpuint(pending(&a), ==, 0);
+    node_start(&b);
+    g_assert_cmpstr(cluster_waits(b.cluster), ==, of_b);
+    g_assert_cmpuint(pending(&a), ==, 1);
+    admit(&a, place, of_b, NULL);
+    g_assert_null(cluster_waits(b.cluster));
+    g_assert_cmpuint(pending(&a), ==, 0);
+    WAIT_UNTIL(is_alive(&a, &b) && is_alive(&b, &a));
+    assert_calls(&a, &b);
+    admit(&b, place, of_b, "holds the authority's key: a");
+
+    /* One can stop waiting. */
+    leave(&b, &error);
+    g_assert_no_error(error);
+    g_assert_true(cluster_wait(b.cluster, of_a, NULL));
+    g_assert_cmpstr(cluster_waits(b.cluster), !=, of_b);
+    g_assert_cmpuint(pending(&a), ==, 1);
+    leave(&b, &error);
+    g_assert_no_error(error);
+    g_assert_false(port_is_open(b.conf->address));
+    g_assert_cmpuint(pending(&a), ==, 0);
+    token = cluster_token(a.cluster, 0, TRUE, NULL);
+    g_assert_true(join(&b, token, NULL));
+    node_close(&a);
+    node_close(&b);
+    settle();
+}
+
+/* What a service says is looked at. */
+static void test_service(void)
+{
+    g_autofree char *digits = g_strnfill(64, 'a'), *name = g_strnfill(64, 'n');
+
+    g_assert_true(pending_check(&(DiscoveryNode){"node1", "10.0.0.1", digits, 7227}));
+    g_assert_false(pending_check(&(DiscoveryNode){"", "10.0.0.1", digits, 7227}));
+    g_assert_false(pending_check(&(DiscoveryNode){name, "10.0.0.1", digits, 7227}));
+    g_assert_false(pending_check(&(DiscoveryNode){"a\033[2J", "10.0.0.1", digits, 7227}));
+    g_assert_false(pending_check(&(DiscoveryNode){"node1", "somewhere", digits, 7227}));
+    g_assert_false(pending_check(&(DiscoveryNode){"node1", "10.0.0.1", "aaaa", 7227}));
+    g_assert_false(pending_check(&(DiscoveryNode){"node1", "10.0.0.1", digits, 0}));
+}
+
 /* The serial number of a node's own certificate (g_free). */
 static char *serial_of(Node *node)
 {
@@ -888,6 +1097,8 @@ int main(int argc, char **argv)
     g_test_add_func("/members/removed", test_removed);
     g_test_add_func("/members/hearsay", test_hearsay);
     g_test_add_func("/members/leave", test_leave);
+    g_test_add_func("/members/waiting", test_waiting);
+    g_test_add_func("/members/service", test_service);
     g_test_add_func("/members/renewed", test_renewed);
     g_test_add_func("/members/bad-init", test_bad_init);
     return g_test_run();

@@ -1,0 +1,97 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# discovery - a node that waits is seen by every member, with an Avahi in each node's network; it can do nothing, and is let in by its key alone
+. "$(dirname "$0")/../lib.sh"
+[ "$(id -u)" = 0 ] || skip "only root can make networks"
+requires python3 dbus-daemon avahi-daemon ip
+export RIG=${RIG:-6} DBUS_SYSTEM_BUS_ADDRESS=unix:abstract=sojourn-test-bus # an abstract name is each network's own
+rig_up 3 --netns --discovery on
+admin() { local node=$1; shift; (cd "$work" && rig on "$node" -u root timeout 60 sojourn "$@"); }
+states() { on "$1" sojourn nodes --json | python3 -c 'import json,sys; print(*sorted(n["name"]+"="+n["state"] for n in json.load(sys.stdin)))'; }
+is_now() { [ "$(states "$1")" = "$2" ]; }
+finding() { on "$1" sojourn doctor | grep ' discovery '; }
+says_ok() { finding "$1" | grep -q '^ok'; }
+refused_lines() { grep -c "no member of the cluster was refused" "$rig_base/n1/log/sojournd.log"; }
+all="node1=alive node2=alive node3=alive"
+
+note "without Avahi nothing fails, and doctor says it"
+is_now node1 "$all" || fail "$(states node1)"
+finding node1 | grep -q '^--' || fail "doctor: $(finding node1)"
+
+cat >"$work/bus.conf" <<END
+<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN" "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig><type>session</type><listen>$DBUS_SYSTEM_BUS_ADDRESS</listen><auth>EXTERNAL</auth><policy context="default">
+<allow user="*"/><allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/></policy></busconfig>
+END
+printf '[server]\nuse-ipv4=yes\nuse-ipv6=no\nallow-interfaces=eth0\nenable-dbus=yes\n' >"$work/avahi.conf"
+mkdir -p /run/avahi-daemon
+buses=() avahis=()
+for n in 1 2 3; do
+    ip netns exec sj$RIG-$n dbus-daemon --config-file="$work/bus.conf" --nofork --nopidfile >"$work/bus$n" 2>&1 & buses+=($!)
+done
+at_exit 'kill ${avahis[*]} ${buses[*]} 2>/dev/null; wait ${avahis[*]} ${buses[*]} 2>/dev/null'
+for n in 1 2 3; do
+    # its pid file has a fixed place: each has a folder of its own there
+    ip netns exec sj$RIG-$n sh -c 'mount -t tmpfs none /run/avahi-daemon && sed "s/^\[server\]/&\nhost-name=host$1/" "$2" >"$2.$1" &&
+        for i in 1 2 3 4 5 6 7 8 9; do grep -q sojourn-test-bus /proc/net/unix && break; sleep 0.3; done
+        exec avahi-daemon -f "$2.$1" --no-chroot --no-rlimits --no-drop-root' sh $n "$work/avahi.conf" >"$work/avahi$n" 2>&1 & avahis+=($!)
+done
+for n in 1 2 3; do wait_until 20 says_ok node$n || fail "node$n: $(finding node$n; cat "$work/avahi$n" "$work/bus$n")"; done
+
+note "a node waits; every member sees it"
+cluster=$(on node1 sojourn cluster fingerprint)
+admin node3 cluster leave >/dev/null || fail "node3 cannot leave"
+is_now node3 "node3=alive" || fail "node3 is not alone: $(states node3)"
+admin node3 cluster join --wait "$cluster" >"$work/wait" 2>&1 & waiter=$!
+for node in node1 node2; do
+    wait_until 10 is_now $node "node1=alive node2=alive node3=pending" || fail "$node does not see who waits: $(states $node); $(cat "$work/wait")"
+done
+key=$(sed -n 's/.*cluster admit node3 //p' "$work/wait")
+[ -n "$key" ] || fail "it does not say how to let it in: $(cat "$work/wait")"
+
+note "it can do nothing"
+cat >"$work/client.py" <<'END'
+import json, socket, ssl, sys
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+def connect(purpose):
+    stream = context.wrap_socket(socket.create_connection((sys.argv[1], int(sys.argv[2])), 5))
+    stream.sendall(json.dumps({"purpose": purpose}).encode() + b"\n")
+    return stream.makefile("rwb")
+for purpose in "link", "gate", "migration":
+    answer = json.loads(connect(purpose).readline())
+    assert "error" in answer, (purpose, answer)
+methods = ("node.info", "job.start", "job.command", "job.destroy", "job.here", "migration.prepare", "migration.check", "load.news",
+           "cluster.update", "cluster.hello", "cluster.address", "cluster.renew", "cluster.leave", "cluster.removed", "cluster.join",
+           "cluster.admitted")
+calls = connect("call")
+assert json.loads(calls.readline()) == {}
+for number, method in enumerate(methods):
+    calls.write(json.dumps({"jsonrpc": "2.0", "id": number, "method": method, "params": {"token": "sojourn1:no"}}).encode() + b"\n")
+    calls.flush()
+    answer = json.loads(calls.readline())
+    assert answer["id"] == number and "error" in answer, (method, answer)
+print("refused", len(methods) + 3)
+END
+before=$(refused_lines)
+port=$(on node1 sojourn cluster members --json | python3 -c 'import json,sys; print(json.load(sys.stdin)[0]["port"])')
+ip netns exec sj$RIG-3 python3 "$work/client.py" 10.77.$RIG.1 "$port" >"$work/client" 2>&1 || fail "$(cat "$work/client")"
+note "$(cat "$work/client")"
+[ $(($(refused_lines) - before)) = 1 ] || fail "the refusals are not told once: $(grep refused "$rig_base/n1/log/sojournd.log")"
+is_now node2 "node1=alive node2=alive node3=pending" || fail "something happened: $(states node2)"
+
+note "it is let in by its key"
+! admin node1 cluster admit node3 1234-1234-1234-1234-1234 >"$work/admit" 2>&1 || fail "any key will do"
+grep -q "has another key" "$work/admit" || fail "$(cat "$work/admit")"
+! admin node2 cluster admit node3 "$key" >"$work/admit" 2>&1 || fail "a node without the authority's key let it in"
+admin node1 cluster admit node3 "$key" >"$work/admit" 2>&1 || fail "$(cat "$work/admit")"
+wait_until 5 sh -c "! kill -0 $waiter" || fail "it still waits: $(cat "$work/wait")"
+wait $waiter || fail "$(cat "$work/wait")"
+for node in node1 node2 node3; do wait_until 10 is_now $node "$all" || fail "$node: $(states $node)"; done
+
+note "Avahi goes"
+kill "${buses[0]}"
+gone() { finding node1 | grep -q '^--'; }
+wait_until 20 gone || fail "doctor does not notice: $(finding node1)"
+is_now node1 "$all" || fail "$(states node1)"
+echo "ok - discovery"
