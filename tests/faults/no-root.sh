@@ -10,7 +10,7 @@ count=0
 for process in /proc/[0-9]*; do
     words=$(tr '\0' ' ' 2>/dev/null <"$process/cmdline") || continue
     case $words in
-    *sojourn-supervisor*"$rig_folder/"* | *sojournd*"$rig_folder/"* | libvirtd*"$rig_folder/"* | *qemu-system*"$rig_folder/"*) ;;
+    *sojourn-supervisor*"$rig_folder/"* | *sojournd*"$rig_folder/"* | libvirtd*"$rig_folder/"* | serf\ *"$rig_folder/"* | *qemu-system*"$rig_folder/"*) ;;
     *) continue ;;
     esac
     uids=$(awk '/^Uid:/ { print $2, $3, $4, $5 }' "$process/status" 2>/dev/null)
