@@ -66,7 +66,7 @@ job_runs() { [ "$(job_field "$1" "$2" state)" = running ]; }
 # natively COMMAND...: as the user that jobs belong to, in the same folder, without sojourn.
 natively() {
     if [ "$(id -u)" = 0 ]; then
-        (cd "$work" && setpriv --reuid "$job_user" --regid "$(id -g "$job_user")" --init-groups \
+        (cd "$work" && exec setpriv --reuid "$job_user" --regid "$(id -g "$job_user")" --init-groups \
             env HOME="$(getent passwd "$job_user" | cut -d: -f6)" USER="$job_user" LOGNAME="$job_user" \
             PATH="/usr/local/bin:/usr/bin:/bin" "$@")
     else

@@ -102,16 +102,17 @@ static guint32 cache_decision(Files *files, FilesInode *inode, const struct stat
     return result;
 }
 
-/* How direct reads and writes must be aligned at home, as the guest's kernel wants to hear it (docs/kernel.md, 25-files). They
- * are made in the ordinary way here, so only it can refuse what home would. */
+/* How offset and length of direct reads and writes must be aligned at home, as the guest's kernel wants to hear it
+ * (docs/kernel.md, 25-files). They are made in the ordinary way here, so only it can refuse what home would. Memory may be
+ * aligned in any way: what home says of that is stricter than what newer kernels do. */
 static guint32 direct_alignment(int fd, int flags)
 {
     struct statx stx;
 
     if (!(flags & O_DIRECT) || statx(fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &stx) < 0 ||
-        !(stx.stx_mask & STATX_DIOALIGN) || (stx.stx_dio_offset_align | stx.stx_dio_mem_align) > G_MAXUINT16)
+        !(stx.stx_mask & STATX_DIOALIGN) || stx.stx_dio_offset_align > G_MAXUINT16)
         return 0;
-    return stx.stx_dio_offset_align | stx.stx_dio_mem_align << 16;
+    return stx.stx_dio_offset_align | 1 << 16;
 }
 
 /* Opens a node: its descriptor, or -errno; *out is filled. */

@@ -122,6 +122,32 @@ CASE(set_user_id)
     }
 }
 
+/* Whoever closes a folder keeps out even who has just been in it. */
+CASE(closed_folder)
+{
+    umask(022);
+    while (more()) {
+        int fd;
+
+        MUST(mkdir("closed", 0755) == 0 && mkdir("closed/deep", 0755) == 0);
+        touch("closed/inside", 0644);
+        touch("closed/deep/file", 0644);
+        fd = open("closed/inside", O_RDONLY);
+        MUST(fd >= 0 && chmod("closed", 0600) == 0);
+        if (getuid() != 0) {
+            struct stat status;
+
+            FAILS(EACCES, open("closed/inside", O_RDONLY));
+            FAILS(EACCES, stat("closed/inside", &status));
+            FAILS(EACCES, open("closed/deep/file", O_RDONLY));
+            FAILS(EACCES, chdir("closed"));
+        }
+        MUST(chmod("closed", 0711) == 0 && close(open("closed/inside", O_RDONLY)) == 0);
+        MUST(close(fd) == 0 && unlink("closed/inside") == 0 && unlink("closed/deep/file") == 0);
+        MUST(rmdir("closed/deep") == 0 && rmdir("closed") == 0);
+    }
+}
+
 /* What chattr and lsattr do, where home's file system has such flags. */
 CASE(file_flags)
 {

@@ -109,6 +109,45 @@ CASE(allocated_ranges)
     }
 }
 
+/* Ranges that are taken out of a file and put in, where home's file system can do that; what is mapped moves with them. */
+CASE(moved_ranges)
+{
+    enum { PIECE = 4 * KIB };
+
+    while (more()) {
+        int fd = fresh("moved", 0);
+        static char bytes[16 * PIECE];
+        struct stat status;
+        char *map;
+
+        for (int i = 0; i < 16; i++)
+            memset(bytes + i * PIECE, 'a' + i, PIECE);
+        MUST(write(fd, bytes, sizeof bytes) == sizeof bytes);
+        map = mmap(NULL, sizeof bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        MUST(map != MAP_FAILED);
+        map[5 * PIECE] = 'X';
+        if (fallocate(fd, FALLOC_FL_COLLAPSE_RANGE, PIECE, 2 * PIECE) < 0) {
+            fact("ranges cannot be taken out: %d", errno);
+            MUST(munmap(map, sizeof bytes) == 0 && close(fd) == 0);
+            return;
+        }
+        MUST(fstat(fd, &status) == 0 && status.st_size == 14 * PIECE);
+        MUST(map[0] == 'a' && map[PIECE] == 'd' && map[3 * PIECE] == 'X' && map[13 * PIECE] == 'p');
+        MUST(pread(fd, bytes, sizeof bytes, 0) == 14 * PIECE && bytes[3 * PIECE] == 'X' && bytes[3 * PIECE + 1] == 'f');
+        map[4 * PIECE] = 'Y';
+        MUST(fallocate(fd, FALLOC_FL_INSERT_RANGE, 2 * PIECE, PIECE) == 0);
+        MUST(fstat(fd, &status) == 0 && status.st_size == 15 * PIECE);
+        MUST(map[PIECE] == 'd' && map[2 * PIECE] == 0 && map[3 * PIECE] == 'e' && map[5 * PIECE] == 'Y');
+        MUST(map[14 * PIECE] == 'p');
+        MUST(pread(fd, bytes, PIECE, 2 * PIECE) == PIECE && bytes[0] == 0 && bytes[PIECE - 1] == 0);
+        FAILS(EINVAL, fallocate(fd, FALLOC_FL_COLLAPSE_RANGE, 1, PIECE));
+        FAILS(EINVAL, fallocate(fd, FALLOC_FL_COLLAPSE_RANGE, PIECE, 20 * PIECE));
+        FAILS(EINVAL, fallocate(fd, FALLOC_FL_INSERT_RANGE, 20 * PIECE, PIECE));
+        MUST(pread(fd, bytes, 1, 14 * PIECE) == 1 && bytes[0] == 'p');
+        MUST(munmap(map, 16 * PIECE) == 0 && close(fd) == 0);
+    }
+}
+
 CASE(copied_ranges)
 {
     static char bytes[200 * KIB];
@@ -219,6 +258,9 @@ CASE(direct)
         MUST(pread(plain, bytes, 16 * KIB, 4096) == 16 * KIB && is_filled(bytes, 16 * KIB, 43));
         MUST(pwrite(plain, "plain", 5, 4096) == 5);
         MUST(pread(fd, bytes, 4096, 4096) == 4096 && memcmp(bytes, "plain", 5) == 0);
+        fact("a few bytes: %zd", pwrite(fd, bytes, 3, 0));
+        fact("from anywhere: %zd", pread(fd, bytes, 4096, 1));
+        fact("from behind the end: %zd", pread(fd, bytes, 3, 100000));
         close(fd), close(plain);
     }
     free(bytes);

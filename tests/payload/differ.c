@@ -12,17 +12,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/utsname.h>
 #include <unistd.h>
-
-#ifndef FALLOC_FL_COLLAPSE_RANGE
-#define FALLOC_FL_COLLAPSE_RANGE 0x08
-#endif
 
 static const char *said(long result)
 {
@@ -50,31 +45,6 @@ static const char *birth_time(void)
     return x.stx_mask & STATX_BTIME ? "yes" : "no";
 }
 
-/* Whether a file can still be opened whose folder was closed just now. */
-static const char *closed_folder(void)
-{
-    int fd;
-
-    MUST(mkdir("closed", 0755) == 0);
-    close(fresh("closed/inside"));
-    MUST(chmod("closed", 0600) == 0);
-    fd = open("closed/inside", O_RDONLY);
-    if (fd < 0)
-        return said(-1);
-    close(fd);
-    return "yes";
-}
-
-static const char *epoll_of_files(void)
-{
-    int poller = epoll_create1(0), fd = fresh("polled");
-    struct epoll_event event = { .events = EPOLLIN };
-    const char *found = said(epoll_ctl(poller, EPOLL_CTL_ADD, fd, &event));
-
-    close(fd), close(poller);
-    return found;
-}
-
 /* Whether a change that home makes is told. The partner changes "page" all the time. */
 static const char *inotify_of_home(void)
 {
@@ -100,27 +70,6 @@ static const char *extents(void)
     int fd = fresh("extents");
     struct fiemap map = { .fm_length = ~0ULL };
     const char *found = said(ioctl(fd, FS_IOC_FIEMAP, &map));
-
-    close(fd);
-    return found;
-}
-
-static const char *collapse_range(void)
-{
-    int fd = fresh("collapse");
-    const char *found;
-
-    MUST(ftruncate(fd, 16384) == 0);
-    found = said(fallocate(fd, FALLOC_FL_COLLAPSE_RANGE, 4096, 4096));
-    close(fd);
-    return found;
-}
-
-static const char *direct_unaligned(void)
-{
-    int fd = open("direct", O_CREAT | O_RDWR | O_DIRECT, 0644);
-    static char bytes[64];
-    const char *found = said(fd < 0 ? -1 : (int)write(fd, bytes + 1, 3));
 
     close(fd);
     return found;
@@ -202,11 +151,7 @@ static const struct {
 } differences[] = {
     { "birth-time", birth_time },
     { "inotify-of-home", inotify_of_home },
-    { "closed-folder", closed_folder },
-    { "epoll-of-files", epoll_of_files },
     { "extents", extents },
-    { "collapse-range", collapse_range },
-    { "direct-unaligned", direct_unaligned },
     { "file-system-type", file_system_type },
     { "home-seen-in-proc", home_seen_in_proc },
     { "shared-memory-of-home", shared_memory_of_home },

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <mqueue.h>
+#include <poll.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
@@ -405,5 +406,22 @@ CASE(epoll_edges)
         MUST(epoll_ctl(poller, EPOLL_CTL_MOD, ends[0], &event) == 0);
         MUST(epoll_wait(poller, got, 4, 0) == 1 && got[0].events == (EPOLLIN | EPOLLHUP));
         close(ends[0]), close(poller);
+    }
+}
+
+/* Event loops know a plain file by this, and read it in another way; poll and select find it always ready. */
+CASE(epoll_of_files)
+{
+    while (more()) {
+        int poller = epoll_create1(EPOLL_CLOEXEC), fd = open("polled", O_CREAT | O_RDWR, 0644);
+        int folder = open(".", O_RDONLY | O_DIRECTORY);
+        struct epoll_event event = { .events = EPOLLIN };
+        struct pollfd one = { .fd = fd, .events = POLLIN | POLLOUT | POLLPRI };
+
+        MUST(poller >= 0 && fd >= 0 && folder >= 0);
+        FAILS(EPERM, epoll_ctl(poller, EPOLL_CTL_ADD, fd, &event));
+        FAILS(EPERM, epoll_ctl(poller, EPOLL_CTL_ADD, folder, &event));
+        MUST(poll(&one, 1, -1) == 1 && one.revents == (POLLIN | POLLOUT));
+        MUST(close(fd) == 0 && close(folder) == 0 && close(poller) == 0 && unlink("polled") == 0);
     }
 }
