@@ -80,4 +80,4 @@ uninstall-hook:
 	rm -rf $(DESTDIR)$(pkglibexecdir)/openmosix
 SHELL_TESTS += tests/cli/openmosix.sh tests/cli/top.sh
 dist_check_SCRIPTS += tests/cli/openmosix.sh tests/cli/top.sh tests/cli/web.sh
-EXTRA_DIST += tests/cli/web.py
+EXTRA_DIST += tests/cli/web.py tests/cli/web-model.mjs tests/cli/web-page.py

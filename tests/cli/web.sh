@@ -35,6 +35,24 @@ fi
 # Sessions end by the command line too, and with them the pages that follow.
 web ends "$(j web)" "$(j web)" <(sleep 2; j web --logout)
 web slow "$address"
+
+# The page itself, as far as there is something to run it in.
+if command -v node >/dev/null; then
+    mkdir "$work/page" && cp "$top"/src/controller/web/*.js "$work/page/" && echo '{"type": "module"}' >"$work/page/package.json"
+    node "$top/tests/cli/web-model.mjs" "$work/page" >"$work/out" 2>&1 || fail "the page's model: $(tail -n 12 "$work/out")"
+    note "$(cat "$work/out")"
+fi
+if command -v chromium >/dev/null; then
+    j migrate walker home >/dev/null || fail "walker does not come home"
+    mkdir "$work/browser"
+    for check in "real chromium $work/browser $(j web) walker node3" "many chromium $work/browser $top/src/controller/web"; do
+        timeout 120 python3 "$top/tests/cli/web-page.py" $check >"$work/out" 2>&1 || fail "in the browser: $(tail -n 12 "$work/out")"
+        note "$(cat "$work/out")"
+    done
+else
+    note "chromium is not installed: the page was not looked at"
+fi
 j list | grep -q walker || fail "the node does not answer any more"
 ! grep -qiE "critical|assert" "$rig_base"/n?/log/sojournd.log || fail "$(grep -iE "critical|assert" "$rig_base"/n?/log/sojournd.log)"
+j kill walker
 echo "ok - the HTTP view"

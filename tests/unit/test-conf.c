@@ -35,13 +35,14 @@ static void test_options(void)
     g_assert_cmpuint(conf->tsc_khz, ==, 2000000);
     g_assert_cmpuint(conf->port, ==, 99);
     g_assert_cmpstr(conf->accel, ==, "auto");
+    g_assert_cmpint(conf_web_port(conf), ==, 0);
 }
 
 static void test_refused(void)
 {
     static const char *const lines[] = {"--name", "--name home", "--name 'a b'", "--memory lots", "--memory 99999999T",
                                         "--cpus x", "--accel warp", "--port 70000", "--nonsense 1", "--machine q35",
-                                        "--spare-guests 2", "--config /nonexistent"};
+                                        "--spare-guests 2", "--config /nonexistent", "--web-port on", "--web-port 65536"};
 
     for (gsize i = 0; i < G_N_ELEMENTS(lines); i++) {
         g_autoptr(GError) error = NULL;

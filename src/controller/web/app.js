@@ -20,9 +20,8 @@ function say(sentence, wrong = false) {
 
 async function post(path, body) {
     const key = localStorage.getItem(KEY);
-    const answer = await fetch(path, {
-        method: "POST", headers: {"Content-Type": "application/json", ...(key ? {"Sojourn-Key": key} : {})}, body: JSON.stringify(body),
-    });
+    const headers = {"Content-Type": "application/json", ...(key ? {"Sojourn-Key": key} : {})};
+    const answer = await fetch(path, {method: "POST", headers, body: JSON.stringify(body)});
     const json = await answer.json();
 
     if (!answer.ok)
@@ -164,7 +163,7 @@ async function followForEver() {
             // said below
         }
         byId("link").dataset.state = "off";
-        byId("link").textContent = "no connection to the node";
+        byId("link").textContent = "no connection; sojourn web tells the address";
         if (Date.now() - begun > 10000)
             pause = 500;
         await new Promise(resolve => setTimeout(resolve, pause));

@@ -103,7 +103,8 @@ export class Circle {
 
         Object.assign(entry, {x: place.x, y: place.y, r});
         set(g, "transform", `translate(${place.x.toFixed(1)} ${place.y.toFixed(1)})`);
-        set(g, "class", ["node", node.self && "self", !alive && "dead", is && "chosen", this.#isTarget(node.name) && "target"].filter(Boolean).join(" "));
+        set(g, "class", ["node", node.self && "self", !alive && "dead", is && "chosen", this.#isTarget(node.name) && "target"]
+            .filter(Boolean).join(" "));
         g.style.setProperty("--arc", `${width.toFixed(1)}px`);
         set(parts.disc, "r", r.toFixed(1));
         parts.load.classList.toggle("full", alive && node.load > 1);
@@ -117,18 +118,19 @@ export class Circle {
         set(parts.name, "font-size", font.toFixed(1));
         set(parts.count, "y", (own ? r * 0.62 : font * 0.35).toFixed(1));
         set(parts.count, "font-size", Math.max(8, font * 0.8).toFixed(1));
-        const count = others ? (own ? `+${others}` : r < 40 ? `${others}` : `${others} ${others === 1 ? "job" : "jobs"}`) : alive || r < 30 ? "" : node.state;
+        const jobs = r < 40 ? "" : others === 1 ? " job" : " jobs", count = !others ? "" : own ? `+${others}` : `${others}${jobs}`;
+        const under = count || alive || r < 30 ? count : node.state;
 
-        if (parts.count.textContent !== count)
-            parts.count.textContent = count;
+        if (parts.count.textContent !== under)
+            parts.count.textContent = under;
         set(g, "aria-label", this.#nodeLabel(node, own, others, used));
     }
 
     #nodeLabel(node, own, others, used) {
         if (!isAlive(node))
             return `Node ${node.name}, ${node.state}`;
-        return `Node ${node.name}${node.self ? ", this one" : ""}, ${node.state}, load ${Math.round((node.load ?? 0) * 100)} per cent, ` +
-            `memory ${Math.round(used * 100)} per cent used, ${own + others} jobs` + (others ? `, ${own} of them shown` : "");
+        return `Node ${node.name}${node.self ? ", this one" : ""}, ${node.state}, load ${Math.round((node.load ?? 0) * 100)} per cent` +
+            `, memory ${Math.round(used * 100)} per cent used, ${own + others} jobs${others ? `, ${own} of them shown` : ""}`;
     }
 
     #isTarget(name) {
@@ -154,19 +156,20 @@ export class Circle {
 
         if (!entry)
             this.jobs.set(job.id, entry = this.#newJob(job.id));
-        const {g, shape} = entry, look = jobLook(job), dragged = this.drag?.moved && this.drag.id === job.id;
-        const is = this.chosen.kind === "job" && this.chosen.key === job.id;
+        const {g, shape} = entry, look = jobLook(job), dragged = Boolean(this.drag?.moved && this.drag.id === job.id);
+        const is = this.chosen.kind === "job" && this.chosen.key === job.id, now = {job, x, y, half, is, dragged};
 
-        Object.assign(entry, {x, y});
-        if (!dragged)
-            this.#put(entry, x, y);
+        if (Object.keys(now).every(key => entry[key] === now[key]))
+            return;
+        Object.assign(entry, now);
+        this.#put(entry, x, y);
         set(g, "class", ["job", is && "chosen", dragged && "dragged"].filter(Boolean).join(" "));
         set(shape, "class", ["shape", look, job.locked && "locked"].filter(Boolean).join(" "));
         for (const [name, value] of [["x", -half], ["y", -half], ["width", 2 * half], ["height", 2 * half], ["rx", half / 3]])
             set(shape, name, value.toFixed(2));
         set(shape, "transform", job.node === job.home ? "" : "rotate(45)");
-        set(g, "aria-label", `Job ${jobName(job)}${job.command ? `, ${job.command}` : ""}, ${job.state}${job.locked ? ", locked" : ""} on ${job.node}, ` +
-            (job.node === job.home ? "at home" : `home ${job.home}`));
+        set(g, "aria-label", `Job ${jobName(job)}${job.command ? `, ${job.command}` : ""}, ${job.state}${job.locked ? ", locked" : ""}` +
+            ` on ${job.node}, ${job.node === job.home ? "at home" : `home ${job.home}`}`);
     }
 
     #put(entry, x, y) {
@@ -178,7 +181,8 @@ export class Circle {
 
     /* Lines: from each job that is away to its home, or from node to node when there are many. */
     #drawLines() {
-        const away = [...this.model.jobs.values()].filter(job => job.node !== job.home && this.nodes.has(job.home) && this.jobs.has(job.id));
+        const away = [...this.model.jobs.values()]
+            .filter(job => job.node !== job.home && this.nodes.has(job.home) && this.jobs.has(job.id));
         const lines = new Map();
 
         for (const job of away) {
@@ -255,16 +259,28 @@ export class Circle {
             if (Math.hypot(event.clientX - drag.from[0], event.clientY - drag.from[1]) <= DRAG)
                 return;
             drag.moved = true;
-            this.jobLayer.append(entry.g); // above the others
+            this.#lift(drag, entry);
         }
         const {x, y} = this.#point(event), target = this.#nodeAt(x, y);
 
-        entry.g.classList.add("dragged");
-        this.#put(entry, x, y);
+        drag.ghost.style.transform = `translate(${event.clientX}px, ${event.clientY}px)`;
         if (target !== drag.target) {
+            this.nodes.get(drag.target)?.g.classList.remove("target");
+            this.nodes.get(target)?.g.classList.add("target");
             drag.target = target;
-            this.draw();
         }
+    }
+
+    /* What follows the pointer stands outside of the picture, which then need not be painted again and again. */
+    #lift(drag, entry) {
+        const side = entry.shape.getBoundingClientRect().width, away = entry.job.node !== entry.job.home;
+
+        drag.ghost = document.createElement("div");
+        drag.ghost.className = `ghost ${jobLook(entry.job)}`;
+        drag.ghost.style.setProperty("--side", `${Math.max(12, away ? side / Math.SQRT2 : side)}px`);
+        drag.ghost.append(document.createElement("i"));
+        document.body.append(drag.ghost);
+        entry.g.classList.add("dragged");
     }
 
     #nodeAt(x, y) {
@@ -283,6 +299,7 @@ export class Circle {
     }
 
     #leave() {
+        this.drag?.ghost?.remove();
         this.drag = null;
         this.draw();
     }
@@ -294,7 +311,7 @@ export class Circle {
         const exists = this.stop && (this.stop.kind === "job" ? this.jobs : this.nodes).has(this.stop.key);
 
         if (!exists)
-            this.stop = names.length ? {kind: "node", key: names.find(name => this.model.nodes.get(name).self) ?? names[0]} : null;
+            this.stop = names.length ? {kind: "node", key: this.nodes.has(this.model.self) ? this.model.self : names[0]} : null;
         for (const [kind, map] of [["node", this.nodes], ["job", this.jobs]])
             for (const [key, {g}] of map)
                 set(g, "tabindex", this.stop?.kind === kind && this.stop.key === key ? "0" : "-1");
@@ -318,7 +335,9 @@ export class Circle {
 
         if (event.ctrlKey || event.altKey || event.metaKey || !this.stop)
             return;
-        if (this.carried !== null ? this.#keyCarrying(name) : this.stop.kind === "node" ? this.#keyOnNode(name) : this.#keyOnJob(name))
+        const carries = this.carried !== null, onNode = this.stop.kind === "node";
+
+        if (carries ? this.#keyCarrying(name) : onNode ? this.#keyOnNode(name) : this.#keyOnJob(name))
             event.preventDefault();
     }
 
@@ -361,11 +380,12 @@ export class Circle {
         this.carried = job.id;
         this.act.choose("job", job.id);
         this.#focus("node", job.node);
-        this.act.say(`Job ${jobName(job)} is picked up. Choose a node with the arrow keys; Enter sends it there, Escape leaves it.`);
+        this.act.say(`Job ${jobName(job)} is picked up. The arrow keys choose a node; Enter sends it there, Escape leaves it.`);
     }
 
     #keyCarrying(name) {
-        const id = this.carried, job = this.model.jobs.get(id), step = {ArrowRight: 1, ArrowLeft: -1, ArrowDown: 1, ArrowUp: -1}[name];
+        const id = this.carried, job = this.model.jobs.get(id);
+        const step = {ArrowRight: 1, ArrowLeft: -1, ArrowDown: 1, ArrowUp: -1}[name];
         const alive = this.model.names().filter(n => isAlive(this.model.nodes.get(n)));
 
         if (step) {

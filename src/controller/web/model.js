@@ -25,9 +25,7 @@ export function takeEvents(text) {
 }
 
 /* Names with numbers in them in the order that people expect. */
-export function compareNames(a, b) {
-    return a.localeCompare(b, "en", {numeric: true});
-}
+export const compareNames = new Intl.Collator("en", {numeric: true}).compare;
 
 export function jobName(job) {
     return job.name || job.id.slice(0, 8);
@@ -117,8 +115,12 @@ export class Model {
     jobsByNode() {
         const byNode = new Map([...this.nodes.keys()].map(name => [name, []]));
 
-        for (const job of [...this.jobs.values()].sort((a, b) => a.home < b.home ? -1 : a.home > b.home ? 1 : a.pid - b.pid || (a.id < b.id ? -1 : 1)))
+        const order = (a, b) => compareNames(a.home, b.home) || a.pid - b.pid || (a.id < b.id ? -1 : 1);
+
+        for (const job of this.jobs.values())
             byNode.get(job.node)?.push(job);
+        for (const jobs of byNode.values())
+            jobs.sort(order);
         return byNode;
     }
 
@@ -150,7 +152,8 @@ export class Model {
         const series = names.map(n => [this.past.nodes[n], this.nodes.get(n)?.cpus ?? 1]).filter(([s]) => s);
         const length = Math.max(0, ...series.map(([s]) => s.load.length));
         const sum = (pick) => Array.from({length}, (_, i) => {
-            const values = series.map(([s, cpus]) => pick(s, i - (length - s.load.length), cpus)).filter(v => v !== null && v !== undefined);
+            const values = series.map(([s, cpus]) => pick(s, i - (length - s.load.length), cpus))
+                .filter(value => value !== null && value !== undefined);
 
             return values.length ? values.reduce((a, b) => a + b, 0) : null;
         });

@@ -83,8 +83,9 @@ export class Panel {
         text(byId("chosen-name"), `Job ${jobName(job)}`);
         facts([["Command", job.command], ["User", job.user], ["Process", `${job.pid}`],
                ["State", job.state + part + (job.locked ? ", locked" : "")], ["Node", job.node], ["Home", job.home],
-               ["Memory", size(job.memory_bytes)], ["CPU time", details.cpu_seconds === undefined ? "" : `${details.cpu_seconds.toFixed(1)} s`],
-               ["Moves", `${job.migrations}`], ["Stays because", details.stay?.map(reason => reason.text).join("; ")]]);
+               ["Memory", size(job.memory_bytes)],
+               ["CPU time", details.cpu_seconds === undefined ? "" : `${details.cpu_seconds.toFixed(1)} s`], ["Moves", `${job.migrations}`],
+               ["Stays because", details.stay?.map(reason => reason.text).join("; ")]]);
         this.#drawTargets(job);
         text(byId("orders").querySelector("[data-order=lock]"), job.locked ? "Unlock" : "Lock");
         text(byId("orders").querySelector("[data-order=suspend]"), job.state === "suspended" ? "Go on" : "Freeze");
@@ -94,7 +95,8 @@ export class Panel {
     }
 
     #drawTargets(job) {
-        const select = byId("target"), names = this.model.names().filter(name => name !== job.node && isAlive(this.model.nodes.get(name)));
+        const select = byId("target"), {nodes} = this.model;
+        const names = this.model.names().filter(name => name !== job.node && isAlive(nodes.get(name)));
         const now = names.join(" "), before = select.value;
 
         if (select.dataset.now === now)
@@ -109,7 +111,8 @@ export class Panel {
         const orders = ["stay", "block", "quiet"].filter(order => node[order]).join(", ");
 
         text(byId("chosen-name"), `Node ${node.name}`);
-        facts([["State", node.state + (node.self ? ", this one" : "")], ["Acceleration", node.accel], ["CPUs", node.cpus && `${node.cpus}`],
+        facts([["State", node.state + (node.self ? ", this one" : "")], ["Acceleration", node.accel],
+               ["CPUs", node.cpus && `${node.cpus}`],
                ["Speed", node.speed && `${node.speed}`], ["Memory", node.memory_total_bytes && size(node.memory_total_bytes)],
                ["Jobs", `${node.jobs ?? 0}`], ["Orders", orders]]);
     }
@@ -126,10 +129,18 @@ export class Panel {
         return row;
     }
 
+    #fillRow(row, job) {
+        row.job = job;
+        text(row.cells[0].firstChild, jobName(job));
+        [job.node, job.home, job.state + (job.locked ? ", locked" : ""), job.command]
+            .forEach((value, k) => text(row.cells[k + 1], value));
+    }
+
     drawJobs() {
         const filter = byId("filter").value.toLowerCase(), body = byId("rows");
         const found = [...this.model.jobs.values()]
-            .filter(job => [job.id, job.name, job.command, job.node, job.home, job.user, job.state].some(value => `${value ?? ""}`.toLowerCase().includes(filter)))
+            .filter(job => !filter || [job.id, job.name, job.command, job.node, job.home, job.user, job.state]
+                .some(value => `${value ?? ""}`.toLowerCase().includes(filter)))
             .sort((a, b) => compareNames(jobName(a), jobName(b)));
         const shown = found.slice(0, ROWS_MAX), ids = new Set(shown.map(job => job.id));
 
@@ -144,12 +155,13 @@ export class Panel {
             if (!row)
                 this.rows.set(job.id, row = this.#newRow(job.id));
             row.className = this.chosen.key === job.id ? "chosen" : "";
-            text(row.cells[0].firstChild, jobName(job));
-            [job.node, job.home, job.state + (job.locked ? ", locked" : ""), job.command].forEach((value, k) => text(row.cells[k + 1], value));
+            if (row.job !== job)
+                this.#fillRow(row, job);
             if (body.children[i] !== row)
                 body.insertBefore(row, body.children[i] ?? null);
         });
-        text(byId("more"), found.length > shown.length ? `and ${found.length - shown.length} more; filter to see them` : this.model.jobs.size ? "" : "There is no job. Start one: sojourn run PROGRAM");
+        text(byId("more"), found.length > shown.length ? `and ${found.length - shown.length} more; filter to see them`
+             : this.model.jobs.size ? "" : "There is no job. Start one: sojourn run PROGRAM");
     }
 
     drawNews() {
