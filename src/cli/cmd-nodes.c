@@ -36,11 +36,13 @@ int cmd_nodes(int argc, char **argv)
     };
     g_autoptr(Json) nodes = NULL;
     Table *table;
+    Json *params;
     int status;
 
     if (!client_words(&argc, &argv, options, 0, 0))
         return 2;
-    nodes = client_call("node.list", all ? json_set_bool(json_object(), "all", TRUE) : NULL, 30000, &status);
+    params = json_set_bool(json_object(), "pending", TRUE);
+    nodes = client_call("node.list", all ? json_set_bool(params, "all", TRUE) : params, 30000, &status);
     if (!nodes)
         return status;
     if (as_json) {

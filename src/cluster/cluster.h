@@ -89,7 +89,7 @@ char *cluster_fingerprint(Cluster *cluster);
 gboolean cluster_discovers(Cluster *cluster, char **ret_text, const char **ret_remedy);
 
 /* Takes a node out of the cluster: its certificate is revoked, its connections are cut, the gossip
- * has a new key. Only at the authority's node, and not that one itself. */
+ * has a new key. A node's own name: it forgets the cluster, whatever the others think. Else only at the authority's node, and not that one itself. */
 gboolean cluster_remove(Cluster *cluster, const char *node, GError **error);
 
 /* Has this node taken out of its cluster, by the authority's node, and forgets it. The authority's

@@ -11,7 +11,7 @@
 #include "common/error.h"
 #include "common/log.h"
 
-enum { REMOVAL_S = 1, LEAVE_MS = 15000 };
+enum { REMOVAL_S = 1, LEAVE_MS = 8000 };
 
 typedef struct {
     Cluster *cluster;
@@ -55,6 +55,10 @@ gboolean cluster_remove(Cluster *cluster, const char *node, GError **error)
     g_auto(GStrv) serials = g_strsplit(members_serials(cluster->members, name), " ", -1);
     Removal *removal;
 
+    if (cluster->keyring && !cluster->authority && g_str_equal(name, cluster->name)) {
+        cluster_depart(cluster);
+        return TRUE;
+    }
     if (!check_removal(cluster, name, error))
         return FALSE;
     for (guint i = 0; serials[i]; i++)
@@ -97,7 +101,9 @@ static void left(const char *authority, Json *result, const GError *error, gpoin
     if (!cluster->stopped && !error && cluster->keyring)
         cluster_depart(cluster);
     if (error && (cluster->stopped || cluster->keyring))
-        g_task_return_error(task, g_error_copy(error));
+        g_task_return_new_error(task, SJ_ERROR, error->code,
+                                "%s; \"sojourn cluster leave --force %s\" forgets the cluster without its consent",
+                                error->message, cluster->name);
     else
         g_task_return_boolean(task, TRUE);
 }

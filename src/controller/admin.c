@@ -39,12 +39,12 @@ static void node_show(Node *node, Json *params, RpcCall *call)
     rpc_reply(call, seen(row));
 }
 
-/* Who is no member: nodes that are seen to wait, and, if all are asked for, those that have left. */
-static void add_others(Node *node, Json *rows, gboolean all)
+/* Who is no member, if asked for: nodes that are seen to wait; those that have left. */
+static void add_others(Node *node, Json *rows, gboolean waiting, gboolean all)
 {
     g_autoptr(Json) pending = cluster_pending(node->cluster), members = cluster_members(node->cluster);
 
-    for (guint i = 0; i < json_length(pending); i++)
+    for (guint i = 0; waiting && i < json_length(pending); i++)
         json_append(rows, json_ref(json_at(pending, i)));
     for (guint i = 0; all && i < json_length(members); i++)
         if (g_str_equal(json_get_string(json_at(members, i), "state", ""), "left"))
@@ -57,7 +57,7 @@ static void node_list(Node *node, Json *params, RpcCall *call)
 
     for (guint i = 0; i < json_length(rows); i++)
         seen(json_at(rows, i));
-    add_others(node, rows, json_get_bool(params, "all", FALSE));
+    add_others(node, rows, json_get_bool(params, "pending", FALSE), json_get_bool(params, "all", FALSE));
     rpc_reply(call, rows);
 }
 
@@ -184,10 +184,24 @@ static void cluster_show_fingerprint(Node *node, Json *params, RpcCall *call)
         rpc_fail_new(call, SJ_ERROR_FAILED, "This node is in no cluster");
 }
 
+/* Whether nothing here needs the cluster; else the call has failed. */
+static gboolean is_free(Node *node, RpcCall *call)
+{
+    guint guests = g_hash_table_size(node->hosted) + g_hash_table_size(node->jobs);
+
+    if (guests)
+        rpc_fail_new(call, SJ_ERROR_BUSY, "%s has %u guests or jobs; \"sojourn drain\" sends guests away, \"sojourn home JOB\" brings jobs back",
+                     node_name(node), guests);
+    return guests == 0;
+}
+
 static void cluster_remove_node(Node *node, Json *params, RpcCall *call)
 {
     g_autoptr(GError) error = NULL;
+    gboolean own = g_str_equal(json_get_string(params, "node", ""), node_name(node));
 
+    if (own && !is_free(node, call))
+        return;
     if (cluster_remove(node->cluster, json_get_string(params, "node", ""), &error))
         rpc_reply(call, NULL);
     else
@@ -206,12 +220,7 @@ static void left(GObject *source, GAsyncResult *result, gpointer user)
 
 static void cluster_leave_here(Node *node, Json *params, RpcCall *call)
 {
-    guint guests = g_hash_table_size(node->hosted) + g_hash_table_size(node->jobs);
-
-    if (guests)
-        rpc_fail_new(call, SJ_ERROR_BUSY, "%s has %u guests or jobs; \"sojourn drain\" sends guests away, \"sojourn home JOB\" brings jobs back",
-                     node_name(node), guests);
-    else
+    if (is_free(node, call))
         cluster_leave(node->cluster, left, call);
 }
 

@@ -44,7 +44,9 @@ static void examine_cluster(Json *findings, Node *node)
     }
     for (guint i = 0; i < json_length(rows); i++)
         alive += g_str_equal(json_get_string(json_at(rows, i), "state", ""), "alive");
-    finding(findings, "cluster", alive == json_length(rows), "start their controllers, or take them out of the cluster",
+    finding(findings, "cluster", alive == json_length(rows),
+            alive ? "start their controllers, or take them out of the cluster"
+                  : "start their controllers; if this node was thrown out of the cluster: \"sojourn cluster leave --force\" with its own name",
             "%u of %u other nodes answer", alive, json_length(rows));
 }
 

@@ -169,7 +169,7 @@ is "$asked" 'cluster.admit {"key": "ffee-ddcc-bbaa-9988-7766", "node": "node9"}'
 try 2 cluster join
 try 2 cluster join token --wait 0011-2233-4455-6677-8899
 try 0 nodes --all --json
-is "$asked" 'node.list {"all": true}'
+is "$asked" 'node.list {"all": true, "pending": true}'
 try 0 cluster leave
 is "$asked" 'cluster.leave {}'
 try 0 cluster leave --force node2
