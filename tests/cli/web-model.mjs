@@ -18,11 +18,13 @@ for (let cut = 0; cut <= text.length; cut++) {
 
 // The model
 const model = new Model();
-const node = (name, more) => ({name, state: "alive", load: 0.5, cpus: 2, jobs: 1, memory_total_bytes: 4 << 20, memory_free_bytes: 1 << 20, ...more});
+const node = (name, more) => ({name, state: "alive", load: 0.5, cpus: 2, jobs: 1, memory_total_bytes: 4 << 20,
+                               memory_free_bytes: 1 << 20, ...more});
 const job = (id, more) => ({id, name: "", home: "node1", node: "node2", state: "running", pid: 1, migrations: 0, ...more});
 model.apply({event: "hello", data: {self: "node1", user: "ann", admin: false, version: "1"}});
 model.apply({event: "nodes", data: {set: [node("node10"), node("node9"), node("node1", {load: 1, self: true})], gone: []}});
-model.apply({event: "jobs", data: {set: [job("b", {pid: 2, node: "node9"}), job("a", {node: "node9"}), job("c", {node: "elsewhere"})], gone: []}});
+const jobs = [job("b", {pid: 2, node: "node9"}), job("a", {node: "node9"}), job("c", {node: "elsewhere"})];
+model.apply({event: "jobs", data: {set: jobs, gone: []}});
 assert.deepEqual(model.names(), ["node1", "node9", "node10"]);
 assert.deepEqual(model.jobsByNode().get("node9").map(j => j.id), ["a", "b"]);
 assert.deepEqual(model.sums(null), {cpus: 6, wanted: 4, memory: 12 << 20, used: 9 << 20});
@@ -69,7 +71,8 @@ for (let n = 0; n <= 500; n++) {
     assert.equal(places.length, n);
     places.forEach(({x, y}, i) => {
         assert.ok(Math.hypot(x, y) + half <= 60, `${n} jobs: ${i} is outside`);
-        places.slice(0, i).forEach(p => assert.ok(n > 150 || Math.hypot(x - p.x, y - p.y) >= 1.2 * half, `${n} jobs: ${i} lies on another`));
+        places.slice(0, i).forEach(p => assert.ok(n > 150 || Math.hypot(x - p.x, y - p.y) >= 1.2 * half,
+                                                  `${n} jobs: ${i} lies on another`));
     });
 }
 console.log("events, model, places");

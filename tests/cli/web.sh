@@ -5,14 +5,18 @@
 requires python3
 rig_up 3 --web-port auto,off,auto
 j() { on node1 timeout 60 sojourn "$@"; }
-web() { python3 "$top/tests/cli/web.py" "$@" >"$work/web.out" 2>&1 || fail "$1: $(tail -n 12 "$work/web.out")"; sed 's/^/# /' "$work/web.out"; }
+web() {
+    python3 "$top/tests/cli/web.py" "$@" >"$work/web.out" 2>&1 || fail "$1: $(tail -n 12 "$work/web.out")"
+    sed 's/^/# /' "$work/web.out"
+}
 
 # A port is opened when it is asked for, where that is allowed, and nowhere but on the loopback device.
 ! on node2 sojourn web >"$work/out" 2>&1 || fail "a node with web-port = off gave an address"
 grep -q "web-port = off" "$work/out" || fail "no reason: $(cat "$work/out")"
 ! grep -q "HTTP view is at" "$rig_base"/n1/log/sojournd.log || fail "a port is open that nobody asked for"
 j run --home --detach --name walker -- sh -c 'while :; do sleep 1; done' secret-word </dev/null >/dev/null || fail "walker did not start"
-j web --json | python3 -c 'import json,sys; r=json.load(sys.stdin); print(r["address"]); assert r["valid_s"] == 300' >"$work/address" || fail "no address"
+j web --json | python3 -c 'import json,sys; r=json.load(sys.stdin); print(r["address"]); assert r["valid_s"] == 300' >"$work/address" ||
+    fail "no address"
 address=$(cat "$work/address")
 case $address in http://127.0.0.1:*/\#*) ;; *) fail "what an address is \"$address\"?" ;; esac
 port=${address##*:} port=${port%%/*}
@@ -35,6 +39,11 @@ fi
 # Sessions end by the command line too, and with them the pages that follow.
 web ends "$(j web)" "$(j web)" <(sleep 2; j web --logout)
 web slow "$address"
+
+if command -v promtool >/dev/null; then
+    python3 -c "import urllib.request; print(urllib.request.urlopen('http://127.0.0.1:$port/metrics').read().decode(), end='')" |
+        promtool check metrics >"$work/out" 2>&1 || fail "promtool: $(cat "$work/out")"
+fi
 
 # The page itself, as far as there is something to run it in.
 if command -v node >/dev/null; then

@@ -108,3 +108,7 @@ UNIT_TESTS += test-web
 test_web_SOURCES = tests/unit/test-web.c src/controller/tally.c src/controller/web-guard.c src/controller/web-metrics.c \
 	src/controller/web-past.c src/controller/web-session.c
 test_web_LDADD = $(UNIT_LDADD)
+
+UNIT_TESTS += test-web-view
+test_web_view_SOURCES = tests/unit/test-web-view.c src/controller/web-view.c src/controller/web-past.c
+test_web_view_LDADD = $(UNIT_LDADD)
