@@ -234,7 +234,7 @@ def many():
     page.until(f"{label('00000000')}.includes('on node42')", "it is not seen to move")
     tasks = page.value("window.tasks")
     # on a machine with nothing else to do none is longer than 60 ms; what is checked is that they are not seconds
-    assert max(tasks, default=0) < 500 and took < 10, (took, tasks)
+    assert max(tasks, default=0) < 1500 and took < 20, (took, tasks)
     page.close()
     print(f"100 nodes, 1,000 jobs: 60 steps of a drag in {took:.1f} s, the longest task {max(tasks, default=0):.0f} ms")
 
