@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_addr.h>
-#include <linux/fib_rules.h>
 #include <linux/if_link.h>
 #include <linux/if_tun.h>
 #include <linux/rtnetlink.h>
@@ -34,8 +33,6 @@ void network_up(void)
 }
 
 #define REHEARSED "rehearsal"
-#define RULE_RESOLVER 10    /* priorities: the smaller one goes first */
-#define RULE_LOCAL 100
 
 /* A request of the kernel's network, as it is put together. */
 typedef struct {
@@ -148,8 +145,8 @@ void network_mirror(const WireStrings *addresses)
         close(fd);
 }
 
-/* What leads nowhere else goes through the device. */
-static int route_default(int fd, int family, unsigned device)
+/* Through the device: to that address, or, without one, wherever nothing else leads. */
+static int route_add(int fd, int family, const struct in_addr *address, unsigned device)
 {
     Request request;
     struct rtmsg *route = request_begin(&request, RTM_NEWROUTE, sizeof *route);
@@ -159,50 +156,23 @@ static int route_default(int fd, int family, unsigned device)
     route->rtm_protocol = RTPROT_BOOT;
     route->rtm_scope = family == AF_INET ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
     route->rtm_type = RTN_UNICAST;
+    if (address) {
+        route->rtm_dst_len = 32;
+        request_put(&request, RTA_DST, address, sizeof *address);
+    }
     request_put(&request, RTA_OIF, &device, sizeof device);
     return request_send(fd, &request);
 }
 
-/* Begins a rule: what it is about goes by that table. */
-static struct fib_rule_hdr *rule_begin(Request *request, uint16_t type, uint32_t priority, uint8_t table)
+/* A name server of home's in 127.0.0.0/8. Of the guest's own loopback 127.0.0.1 alone is an address, so the others can be
+ * home's. */
+static int route_resolver(int fd, const char *text, unsigned device)
 {
-    struct fib_rule_hdr *rule = request_begin(request, type, sizeof *rule);
-
-    rule->family = AF_INET;
-    rule->table = table;
-    rule->action = FR_ACT_TO_TBL;
-    request_put(request, FRA_PRIORITY, &priority, sizeof priority);
-    return rule;
-}
-
-/* The kernel's first rule is that 127.0.0.0/8 is its own; one for a name server must come before it. */
-static void rules_make_room(int fd)
-{
-    Request request;
-
-    rule_begin(&request, RTM_NEWRULE, RULE_LOCAL, RT_TABLE_LOCAL);
-    if (request_send(fd, &request) < 0)
-        return;
-    rule_begin(&request, RTM_DELRULE, 0, RT_TABLE_LOCAL);
-    request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
-    request_send(fd, &request);
-}
-
-static int rule_resolver(int fd, const char *text, uint8_t protocol)
-{
-    struct fib_rule_port_range port = { TUNNEL_RESOLVER_PORT, TUNNEL_RESOLVER_PORT };
     struct in_addr address;
-    struct fib_rule_hdr *rule;
-    Request request;
 
     if (inet_pton(AF_INET, text, &address) != 1)
         return -EINVAL;
-    rule = rule_begin(&request, RTM_NEWRULE, RULE_RESOLVER, RT_TABLE_MAIN);
-    rule->dst_len = 32;
-    request_put(&request, FRA_DST, &address, sizeof address);
-    request_put(&request, FRA_IP_PROTO, &protocol, sizeof protocol);
-    request_put(&request, FRA_DPORT_RANGE, &port, sizeof port);
-    return request_send(fd, &request);
+    return ntohl(address.s_addr) == INADDR_LOOPBACK ? 0 : route_add(fd, AF_INET, &address, device);
 }
 
 static void set_kernel(const char *setting, const char *value)
@@ -232,14 +202,10 @@ static int tunnel_address(int fd, unsigned device, const char *entry)
 
     if (sscanf(entry, "%15s %d %45[0-9a-f.:]/%u", name, &number, text, &bits) != 4)
         return -EINVAL;
-    if (strcmp(name, TUNNEL_RESOLVER) == 0) {
-        error = rule_resolver(fd, text, IPPROTO_UDP);
-        if (error || (error = rule_resolver(fd, text, IPPROTO_TCP)) < 0)
-            say("the name server %s of home cannot be asked: %s", text, strerror(-error));
-        return 0;
-    }
+    if (strcmp(name, TUNNEL_RESOLVER) == 0)
+        return route_resolver(fd, text, device);
     error = device_address(fd, TUNNEL_DEVICE, text, bits);
-    return error ? error : route_default(fd, strchr(text, ':') ? AF_INET6 : AF_INET, device);
+    return error ? error : route_add(fd, strchr(text, ':') ? AF_INET6 : AF_INET, NULL, device);
 }
 
 /* The device itself, up, with nothing in it yet. */
@@ -274,10 +240,8 @@ int network_tunnel(const WireStrings *addresses)
     int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
     int error = tunnel < 0 || fd < 0 ? -errno : 0;
 
-    if (!error) {
-        rules_make_room(fd);
+    if (!error)
         tunnel_settings();
-    }
     for (uint32_t i = 0; !error && i < addresses->count; i++)
         error = tunnel_address(fd, if_nametoindex(TUNNEL_DEVICE), addresses->items[i]);
     if (fd >= 0)

@@ -25,6 +25,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define SOCKET_TYPE 0xf     /* the rest of socket's second argument are flags */
+
 gboolean sandbox_files(const char *root, gboolean read_only, SandboxNetwork network, GError **error)
 {
     g_autoptr(Landlock) landlock = landlock_new((network == SANDBOX_NO_NETWORK ? LANDLOCK_NO_TCP : 0) | LANDLOCK_NO_ABSTRACT, error);
@@ -81,11 +83,24 @@ static int add_restricted(scmp_filter_ctx filter, int front)
     return failed;
 }
 
+/* Raw sockets are not for jobs, also not for root's. */
+static int allow_socket(scmp_filter_ctx filter, int family, int type)
+{
+    return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
+                            SCMP_CMP64(0, SCMP_CMP_EQ, (guint64) family),
+                            SCMP_CMP64(1, SCMP_CMP_MASKED_EQ, (guint64) SOCKET_TYPE, (guint64) type));
+}
+
 /* What the job's connections need. */
 static int add_connect(scmp_filter_ctx filter)
 {
-    return allow_equal(filter, SCMP_SYS(socket), 0, AF_INET) | allow_equal(filter, SCMP_SYS(socket), 0, AF_INET6) |
-           seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(getpeername), 0);
+    int failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(getpeername), 0);
+
+    failed |= allow_socket(filter, AF_INET, SOCK_STREAM);
+    failed |= allow_socket(filter, AF_INET, SOCK_DGRAM);
+    failed |= allow_socket(filter, AF_INET6, SOCK_STREAM);
+    failed |= allow_socket(filter, AF_INET6, SOCK_DGRAM);
+    return failed;
 }
 
 /* What the job's sockets need. */

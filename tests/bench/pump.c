@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* pump.c - the far end of what tests/bench/sockets.py measures: bytes up, bytes down, questions and answers
  *
- * usage: pump PORT         connected to 127.0.0.1:PORT, does what it is told there
- *        pump within MIB   a connection to itself; prints MB/s
+ * usage: pump PORT [ADDRESS]   connected to 127.0.0.1:PORT, or that address, does what it is told there
+ *        pump within MIB       a connection to itself; prints MB/s
  * As process 1 of a bare guest it does the first on the guest's virtio port. An order is 16 bytes: a letter, a number in
  * decimal, zeros. u: so many bytes are sent. d: so many are taken, then one is sent. e: so many times 64 bytes come and
  * are sent back.
@@ -139,8 +139,10 @@ int main(int argc, char **argv)
         as_init();
     if (argc == 3 && strcmp(argv[1], "within") == 0)
         return within(strtoull(argv[2], NULL, 10) << 20);
-    if (argc != 2)
+    if (argc != 2 && argc != 3)
         return 2;
     struct sockaddr_in address = local(atoi(argv[1]));
+    if (argc == 3 && !inet_aton(argv[2], &address.sin_addr))
+        return 2;
     obey(connected(&address));
 }

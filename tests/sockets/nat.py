@@ -3,7 +3,7 @@
 # nat.py - both ends of what tests/sockets/nat.sh does over a job's own network
 #
 # serve ADDRESS ADDRESS6: at home; echoes on TCP (7000) and UDP (7000), keeps what is left on 7001, has a secret on the
-# loopback (7002), and answers as a name server that knows one name. The rest run in the job.
+# loopback (7002), and answers on 127.0.0.53 as a name server that knows one name. The rest run in the job.
 
 import hashlib
 import os
@@ -72,7 +72,7 @@ def serve(address, address6):
     listen(address6, ECHO, echo)
     listen(address, LEAVE, keep)
     listen("127.0.0.1", SECRET, secret)
-    background(answer_names, address, address)
+    background(answer_names, address, "127.0.0.53")
     datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     datagrams.bind((address, ECHO))
     print("serving", flush=True)

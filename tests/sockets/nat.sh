@@ -8,10 +8,10 @@ requires python3 ip
 [ "$(id -u)" = 0 ] || skip "network namespaces need root"
 moves=${MOVES:-6}
 ns=sj${RIG:-1}-1 address=10.77.${RIG:-1}.1 address6=fd99::1
-# what "ip netns exec" shows as /etc/resolv.conf there
+# what "ip netns exec" shows as /etc/resolv.conf there: a name server on the loopback
 mkdir -p "/etc/netns/$ns"
 at_exit "rm -rf /etc/netns/$ns; rmdir /etc/netns 2>/dev/null"
-echo "nameserver $address" >"/etc/netns/$ns/resolv.conf"
+echo "nameserver 127.0.0.53" >"/etc/netns/$ns/resolv.conf"
 rig_up 2 --netns
 ip -n "$ns" addr add $address6/64 dev eth0 nodad
 install -m 755 "$top/tests/sockets/nat.py" "$work/nat.py"
