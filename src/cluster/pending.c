@@ -81,7 +81,11 @@ Json *cluster_pending(Cluster *cluster)
 
     for (guint i = 0; cluster->keyring && i < cluster->candidates->len; i++) {
         Candidate *candidate = g_ptr_array_index(cluster->candidates, i);
-        Json *row = json_set_string(json_object(), "name", candidate->name);
+        Json *row;
+
+        if (members_has(cluster->members, candidate->name)) /* it has just been let in, or nobody can be under that name */
+            continue;
+        row = json_set_string(json_object(), "name", candidate->name);
         json_set_string(row, "address", candidate->address);
         json_set_int(row, "port", candidate->port);
         json_set_string(row, "state", "pending");

@@ -1,11 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # gossip - serf watches the nodes: killed and restarted parts, a failed node, one without serf, one that is thrown out, a stranger
+export RIG=${RIG:-6}
 . "$(dirname "$0")/../lib.sh"
 requires python3 serf
-export RIG=${RIG:-6}
-base=/tmp/sojourn-rig-$(id -u)
-[ "$RIG" = 1 ] || base=$base-$RIG
 serf=$(command -v serf)
 rig_up 4 --serf "$serf,$serf,$serf,none"
 admin() {
@@ -16,16 +14,16 @@ states() { on "$1" sojourn nodes --json | python3 -c 'import json,sys; print(*so
 is_now() { [ "$(states "$1")" = "$2" ]; }
 gossip() { on "$1" sojourn doctor | grep -A1 ' gossip '; }
 hears() { gossip "$1" | grep -q "serf watches the nodes: $2 of the others"; }
-pid_of() { cat "$base/n${1#node}/$2.pid"; }
-setting() { python3 -c 'import json,sys; print(json.load(open(sys.argv[1]))[sys.argv[2]])' "$base/n${1#node}/serf.json" "$2"; }
+pid_of() { cat "$rig_base/n${1#node}/$2.pid"; }
+setting() { python3 -c 'import json,sys; print(json.load(open(sys.argv[1]))[sys.argv[2]])' "$rig_base/n${1#node}/serf.json" "$2"; }
 all="node1=alive node2=alive node3=alive node4=alive"
 
 note "who watches whom"
-for node in node1 node2 node3; do wait_until 20 hears $node 2 || fail "$node: $(gossip $node; cat "$base/n1/log/serf.log")"; done
+for node in node1 node2 node3; do wait_until 20 hears $node 2 || fail "$node: $(gossip $node; cat "$rig_base/n1/log/serf.log")"; done
 gossip node4 | grep -q "serf is not to be used" || fail "node4: $(gossip node4)"
 gossip node4 | grep -q "remedy" || fail "node4's doctor knows no remedy"
 key=$(setting node1 encrypt_key)
-[ "$(stat -c %a "$base/n1/serf.json")" = 600 ] || fail "serf's settings can be read by others"
+[ "$(stat -c %a "$rig_base/n1/serf.json")" = 600 ] || fail "serf's settings can be read by others"
 ! grep -lsaF "$key" /proc/[0-9]*/cmdline || fail "the key is in a command line"
 [ "$(id -u)" != 0 ] || [ "$(stat -c %U "/proc/$(pid_of node1 serf)")" != root ] || fail "serf runs as root"
 
@@ -40,7 +38,7 @@ rig kill node1 sojournd
 wait_until 20 hears node1 2 || fail "node1: $(gossip node1)"
 [ "$(pid_of node1 serf)" = "$old" ] || fail "serf was started again with the controller"
 is_now node3 "$all" || fail "a part that was restarted made a node fail: $(states node3)"
-! grep "has failed" "$base"/n[234]/log/sojournd.log | grep -v "'node1'" || fail "a node was missed"
+! grep "has failed" "$rig_base"/n[234]/log/sojournd.log | grep -v "'node1'" || fail "a node was missed"
 
 note "a node fails and returns"
 rig kill node3
@@ -59,10 +57,10 @@ key_is_new() { [ "$(setting "$1" encrypt_key)" != "$key" ]; }
 for node in node1 node2; do wait_until 10 key_is_new $node || fail "$node still has the old key"; done
 [ "$(setting node1 encrypt_key)" = "$(setting node2 encrypt_key)" ] || fail "the keys are not the same"
 for node in node1 node2; do wait_until 20 hears $node 1 || fail "$node: $(gossip $node)"; done
-no_serf() { [ ! -e "$base/n3/serf.pid" ]; }
+no_serf() { [ ! -e "$rig_base/n3/serf.pid" ]; }
 wait_until 10 no_serf || fail "node3's serf goes on"
 cat >"$work/stranger.json" <<END
-{"node_name": "node2@$(setting node1 bind | cut -d: -f1)", "bind": "${rig_prefix:-127.0.$RIG}.99:17999", "rpc_addr": "127.0.0.1:0", "encrypt_key": "$key",
+{"node_name": "node2@$(setting node1 bind | cut -d: -f1)", "bind": "127.0.$RIG.99:17999", "rpc_addr": "127.0.0.1:0", "encrypt_key": "$key",
  "start_join": ["$(setting node1 bind)"]}
 END
 ! timeout 10 serf agent -config-file="$work/stranger.json" >"$work/stranger" 2>&1 || fail "a stranger with the old key got in: $(cat "$work/stranger")"
@@ -71,5 +69,5 @@ is_now node2 "node1=alive node2=alive node4=alive" || fail "the rest is not at p
 
 note "nothing is left"
 rig down
-! grep -lsaF "$base/" /proc/[0-9]*/cmdline || fail "processes are left"
+! grep -lsaF "$rig_base/" /proc/[0-9]*/cmdline || fail "processes are left"
 echo "ok - gossip"
