@@ -23,6 +23,7 @@ guest_agent_agent_SOURCES = \
 	guest/agent/network.c guest/agent/network.h \
 	guest/agent/port.c guest/agent/port.h \
 	guest/agent/program.c guest/agent/program.h \
+	guest/agent/random.c guest/agent/random.h \
 	guest/agent/rehearse.c guest/agent/rehearse.h \
 	guest/agent/sockets.c guest/agent/sockets.h \
 	guest/agent/streams.c guest/agent/streams.h \

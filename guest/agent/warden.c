@@ -16,6 +16,7 @@
 #include "mounts.h"
 #include "network.h"
 #include "program.h"
+#include "random.h"
 #include "rehearse.h"
 #include "terminal.h"
 
@@ -230,6 +231,7 @@ static int job_start(Job *job)
     }
     job->linger = start->flags & WIRE_LINGER;
     clock_set(start->realtime_ns);
+    random_seed(start->seed, sizeof start->seed);
     if (sethostname(start->hostname, strlen(start->hostname)) < 0
         || setdomainname(start->domainname, strlen(start->domainname)) < 0)
         say("the host name could not be set, errno %d", errno);

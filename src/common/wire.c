@@ -273,6 +273,8 @@ static void code_start(Coder *coder, WireStart *start)
     code_u64(coder, &start->memory_bytes);
     code_strings(coder, &start->addresses);
     code_u32(coder, &start->root_dev);
+    for (unsigned i = 0; i < WIRE_SEED; i++)
+        code_u64(coder, &start->seed[i]);
     code_string(coder, &start->program);
 }
 

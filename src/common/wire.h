@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define WIRE_VERSION 2u
+#define WIRE_VERSION 3u
 
 /* Bytes that the sender of a stream may have under way: sent, but not yet reported back by TAKEN. */
 #define WIRE_WINDOW (128u << 10)
@@ -106,6 +106,7 @@ typedef struct {
 
 #define WIRE_RLIMITS 16u
 #define WIRE_GROUPS 65536u
+#define WIRE_SEED 4u
 
 typedef struct {
     uint32_t version;           /* WIRE_VERSION */
@@ -131,6 +132,7 @@ typedef struct {
     const char *program;        /* where home finds argv[0]; "": the guest looks for it itself */
     WireStrings addresses;      /* of home's network devices, as "eth0 2 192.0.2.1/24"; a device may come several times */
     uint32_t root_dev;          /* st_dev of the home's root, as the kernel encodes it in 32 bits; 0: not said */
+    uint64_t seed[WIRE_SEED];   /* randomness of home's, for the guest's kernel */
 } WireStart;
 
 typedef struct {

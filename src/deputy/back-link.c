@@ -15,6 +15,7 @@
 #include <glib-unix.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -141,7 +142,7 @@ static void clock_begin(Back *back)
     clock_again(back);
 }
 
-/* START was made when the front began; its time is told anew. */
+/* START was made when the front began; its time is told anew, and the seed never kept. */
 static void send_start(Back *back)
 {
     gsize size;
@@ -151,6 +152,8 @@ static void send_start(Back *back)
     if (wire_decode(&message, bytes, size) < 0)
         return;
     message.start.realtime_ns = (guint64) g_get_real_time() * 1000;
+    if (getrandom(message.start.seed, sizeof message.start.seed, 0) != sizeof message.start.seed)
+        log_warning("home has no randomness for the guest: %s", g_strerror(errno));
     void *fresh = wire_encode_new(&message, &size);
     wire_clear(&message);
     if (fresh)

@@ -47,6 +47,7 @@ static WireMessage start_message(void)
             .program = "/usr/bin/true",
             .addresses = { 2, addresses },
             .root_dev = 0x801,
+            .seed = { 1, UINT64_MAX, 0x0123456789abcdef, 0 },
         },
     };
 
