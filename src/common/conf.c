@@ -44,6 +44,7 @@ static const Setting settings[] = {
     {"orphan-suspend", COUNT, AT(orphan_suspend_s), "S", "freeze a guest whose home is silent after (600)"},
     {"orphan-end", COUNT, AT(orphan_end_s), "S", "end a guest whose home is silent after (86400)"},
     {"spare-guests", COUNT, AT(spare_guests), "0|1", "guests started ahead, for jobs to come (1)"},
+    {"template", TEXT, AT(template), "on|off", "begin other guests from a snapshot, under TCG (on)"},
     {"balance", TEXT, AT(balance), "on|off", "send jobs where they run better (on)"},
     {"balance-stay", COUNT, AT(balance_stay_s), "S", "leave a job alone for so long after it came (5)"},
     {"memory-reserve", COUNT, AT(memory_reserve), "PERCENT", "memory to keep free by sending jobs away (5)"},
@@ -209,6 +210,7 @@ static void conf_defaults(Conf *conf)
     default_text(&conf->machine, "microvm");
     default_text(&conf->balance, "on");
     default_text(&conf->web_port, "auto");
+    default_text(&conf->template, "on");
     default_text(&conf->cpu_model, "");
     default_text(&conf->qemu, QEMU_PATH);
     default_text(&conf->libvirtd, LIBVIRTD_PATH);
@@ -231,6 +233,11 @@ int conf_web_port(const Conf *conf)
     return g_ascii_string_to_unsigned(conf->web_port, 10, 1, 65535, &port, NULL) ? (int)port : -2;
 }
 
+static gboolean is_switch(const char *text)
+{
+    return g_str_equal(text, "on") || g_str_equal(text, "off");
+}
+
 static gboolean conf_check(const Conf *conf, GError **error)
 {
     static const char *const accels[] = {"auto", "kvm", "tcg", NULL}, *const machines[] = {"microvm", "pc", NULL};
@@ -246,7 +253,9 @@ static gboolean conf_check(const Conf *conf, GError **error)
         g_set_error(error, SJ_ERROR, SJ_ERROR_USAGE, "machine is microvm or pc, not \"%s\"", conf->machine);
     else if (conf->spare_guests > 1)
         g_set_error(error, SJ_ERROR, SJ_ERROR_USAGE, "spare-guests is 0 or 1, not %u", conf->spare_guests);
-    else if (!g_str_equal(conf->balance, "on") && !g_str_equal(conf->balance, "off"))
+    else if (!is_switch(conf->template))
+        g_set_error(error, SJ_ERROR, SJ_ERROR_USAGE, "template is on or off, not \"%s\"", conf->template);
+    else if (!is_switch(conf->balance))
         g_set_error(error, SJ_ERROR, SJ_ERROR_USAGE, "balance is on or off, not \"%s\"", conf->balance);
     else if (!g_str_equal(conf->discovery, "on") && !g_str_equal(conf->discovery, "off"))
         g_set_error(error, SJ_ERROR, SJ_ERROR_USAGE, "discovery is on or off, not \"%s\"", conf->discovery);
@@ -283,6 +292,11 @@ Conf *conf_new(int *argc, char ***argv, GError **error)
         return NULL;
     conf_defaults(conf);
     return conf_check(conf, error) ? g_steal_pointer(&conf) : NULL;
+}
+
+gboolean conf_has_template(const Conf *conf)
+{
+    return g_str_equal(conf->template, "on");
 }
 
 gboolean conf_balances(const Conf *conf)

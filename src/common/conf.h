@@ -27,6 +27,7 @@ typedef struct {
     guint orphan_suspend_s, orphan_end_s;  /* 600, 86400 */
     guint host_down_s;   /* 30 */
     guint spare_guests;  /* 0 or 1 */
+    char *template;      /* "on" or "off": whether guests that do not wait already begin from a snapshot, where they can */
     char *balance;       /* "on" or "off": whether the node sends jobs where they run better */
     guint balance_stay_s;   /* 5: minimum stay of a job that has not moved yet */
     guint memory_reserve;   /* 5: per cent of the memory that are to stay free */
@@ -40,6 +41,9 @@ typedef struct {
 Conf *conf_new(int *argc, char ***argv, GError **error);
 void conf_free(Conf *conf);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Conf, conf_free)
+
+/* Whether the node keeps a template. */
+gboolean conf_has_template(const Conf *conf);
 
 /* Whether the node balances. */
 gboolean conf_balances(const Conf *conf);

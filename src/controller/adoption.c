@@ -6,13 +6,13 @@
 #include "common/error.h"
 #include "common/log.h"
 #include "hosted.h"
-#include "spare.h"
+#include "unowned.h"
 
 #define MISSED_MAX 2 /* lists in a row that a guest may be missing in */
 
 static gboolean is_known(Node *node, const char *id)
 {
-    return spare_is(node, id) || hosted_find(node, id);
+    return unowned_is(node, id) || hosted_find(node, id);
 }
 
 static void adopt(Node *node, const GuestInfo *info)
@@ -83,7 +83,7 @@ static void listed(GObject *source, GAsyncResult *result, gpointer user)
 
         if (hosted)
             hosted_seen(hosted, info->state);
-        else if (idle && !is_known(node, info->id)) {
+        else if (idle && !is_known(node, info->id) && !guest_is_ending(node->hv, info->id)) {
             node->adopting++;
             guest_query(node->hv, info->id, answered, node);
         }

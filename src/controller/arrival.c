@@ -186,7 +186,7 @@ static void resumed(GObject *source, GAsyncResult *result, gpointer user)
         arrived(a, !error);
 }
 
-static void continued(gboolean ok, gpointer user);
+static void continued(Json *result, gpointer user);
 
 /* Where QEMU has a second monitor it is told without libvirt in between, which learns of it from QEMU: the guest stands still
  * while libvirt would find it, begin a job, and write its status. */
@@ -200,11 +200,11 @@ static void arrival_resume(Arrival *a)
         guest_resume(a->node->hv, a->job, resumed, ticket_new(a));
 }
 
-static void continued(gboolean ok, gpointer user)
+static void continued(Json *result, gpointer user)
 {
     Arrival *a = user;
 
-    if (ok) {
+    if (result) {
         arrived(a, TRUE);
         return;
     }

@@ -191,11 +191,11 @@ static void copy_noticed(Relay *relay, gpointer user)
     copy_begun(user);
 }
 
-static void guest_stopped(gboolean ok, gpointer user)
+static void guest_stopped(Json *result, gpointer user)
 {
     Departure *d = user;
 
-    if (!ok)
+    if (!result)
         log_warning("job %s: its guest could not be stopped for a moment; the migration goes on", d->job);
     d->go_on = g_timeout_add(STREAM_LATE_MS, copy_late, d);
     if (d->gate)

@@ -44,7 +44,7 @@ typedef struct {
     char *id;
     char *own_id;               /* that the deputy made up; NULL: the same */
     RpcCall *call;
-    SpareGuest spare;           /* the guest that was waiting; without id: none was */
+    GivenGuest spare;           /* the guest that was waiting; without id: none was */
     gboolean best;          /* the place was the balancer's choice */
 } Creation;
 
@@ -81,7 +81,7 @@ static void creation_end(Creation *creation, const GError *error)
         /* what a restarted controller could not know */
         rpc_notify(job->deputy, "deputy.remember", json_copy(job->description));
     }
-    spare_guest_clear(&creation->spare);
+    given_guest_clear(&creation->spare);
     g_free(creation->id);
     g_free(creation->own_id);
     g_free(creation);
@@ -130,7 +130,7 @@ static void spare_described(GObject *source, GAsyncResult *result, gpointer user
     g_free(creation->id);
     creation->id = g_steal_pointer(&creation->own_id);
     job_rename(node, job, creation->id);
-    spare_guest_clear(&creation->spare);
+    given_guest_clear(&creation->spare);
     hosted_start(node, job->description, job->epoch, created_here, creation);
 }
 

@@ -8,7 +8,7 @@
 #include "common/rpc.h"
 #include "departure.h"
 #include "jobs.h"
-#include "spare.h"
+#include "template.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -96,6 +96,18 @@ void hosted_remove(Node *node, const char *id)
     g_free(hosted);
 }
 
+gboolean hosted_any_starts(Node *node)
+{
+    GHashTableIter i;
+    gpointer value;
+
+    g_hash_table_iter_init(&i, node->hosted);
+    while (g_hash_table_iter_next(&i, NULL, &value))
+        if (((Hosted *)value)->starting)
+            return TRUE;
+    return FALSE;
+}
+
 Json *hosted_usage(Node *node)
 {
     Json *rows = json_array();
@@ -160,19 +172,44 @@ void hosted_spec_clear(HostedSpec *spec)
 
 typedef struct {
     Ticket *ticket;
+    gboolean boots; /* it has no template, or not any more */
     void (*done)(const GError *error, gpointer user);
     gpointer user;
 } Starting;
+
+static void starting_end(Starting *starting, const GError *error)
+{
+    starting->done(error, starting->user);
+    ticket_free(starting->ticket);
+    g_free(starting);
+}
+
+static void starting_begin(Starting *starting, HostedSpec *spec);
+
+/* Once more, by a boot. FALSE: it cannot be. */
+static gboolean starting_again(Starting *starting, Hosted *hosted)
+{
+    HostedSpec spec;
+
+    if (starting->boots || hosted->doomed || !hosted_spec(hosted->owner, hosted->description, hosted->epoch, &spec, NULL))
+        return FALSE;
+    template_drop(hosted->owner);
+    starting_begin(starting, &spec);
+    return TRUE;
+}
 
 static void hosted_started(GObject *source, GAsyncResult *result, gpointer user)
 {
     Starting *starting = user;
     g_autoptr(GError) error = NULL;
     Hosted *hosted = ticket_hosted(starting->ticket);
+    gboolean there = guest_finish(result, &error);
 
+    if (!there && hosted && starting_again(starting, hosted))
+        return;
     if (hosted)
         hosted->starting = FALSE;
-    if (guest_finish(result, &error) && hosted) {
+    if (there && hosted) {
         hosted->state = GUEST_RUNNING;
     } else if (hosted) {
         hosted_remove(starting->ticket->node, hosted->id);
@@ -182,9 +219,18 @@ static void hosted_started(GObject *source, GAsyncResult *result, gpointer user)
     }
     if (hosted && !error && hosted->doomed) /* the order came too early for libvirt */
         hosted_destroy(hosted);
-    starting->done(error, starting->user);
-    ticket_free(starting->ticket);
-    g_free(starting);
+    starting_end(starting, error);
+}
+
+/* Takes over what the spec holds. */
+static void starting_begin(Starting *starting, HostedSpec *spec)
+{
+    Node *node = starting->ticket->node;
+
+    spec->spec.snapshot = template_for(node, hosted_find(node, starting->ticket->id)->description);
+    starting->boots = !spec->spec.snapshot;
+    guest_start(node->hv, &spec->spec, hosted_started, starting);
+    hosted_spec_clear(spec);
 }
 
 void hosted_start(Node *node, Json *description, guint64 epoch, void (*done)(const GError *error, gpointer user),
@@ -203,8 +249,7 @@ void hosted_start(Node *node, Json *description, guint64 epoch, void (*done)(con
     hosted_find(node, spec.spec.id)->starting = TRUE;
     starting->done = done;
     starting->user = user;
-    guest_start(node->hv, &spec.spec, hosted_started, starting);
-    hosted_spec_clear(&spec);
+    starting_begin(starting, &spec);
 }
 
 /* Link */

@@ -56,6 +56,9 @@ typedef struct {
 void hosted_start(Node *node, Json *description, guint64 epoch, void (*done)(const GError *error, gpointer user),
                   gpointer user);
 
+/* Whether libvirt is starting a guest for some job. */
+gboolean hosted_any_starts(Node *node);
+
 /* A record for a guest that is here or is about to be (by an arrival); description is referenced. */
 Hosted *hosted_new(Node *node, const char *id, guint64 epoch, Json *description, const char *channel_path);
 Hosted *hosted_find(Node *node, const char *id);

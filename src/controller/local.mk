@@ -23,11 +23,13 @@ sojournd_SOURCES = \
 	src/controller/main.c \
 	src/controller/migration.c src/controller/migration.h \
 	src/controller/node.c src/controller/node.h \
-	src/controller/ram-stream.c src/controller/ram-stream.h \
 	src/controller/relay.c src/controller/relay.h \
+	src/controller/shape.c src/controller/shape.h \
 	src/controller/spare.c src/controller/spare.h \
 	src/controller/standing.c src/controller/standing.h \
 	src/controller/tally.c src/controller/tally.h \
+	src/controller/template.c src/controller/template.h \
+	src/controller/unowned.c src/controller/unowned.h \
 	src/controller/verdict.c src/controller/verdict.h \
 	src/controller/web.c src/controller/web.h \
 	src/controller/web-guard.c src/controller/web-guard.h \

@@ -14,6 +14,7 @@
 #include "hypervisor/kvm.h"
 #include "hypervisor/libvirtd.h"
 #include "spare.h"
+#include "template.h"
 #include "web.h"
 
 #include <glib-unix.h>
@@ -38,7 +39,7 @@ static void guests_lost(Hypervisor *hv, gpointer user)
 
 static void guest_ended(Hypervisor *hv, const char *id, const char *reason, gpointer user)
 {
-    spare_ended(user, id);
+    unowned_ended(user, id);
     calls_guest_ended(user, id, reason);
 }
 
@@ -68,6 +69,7 @@ static gboolean refresh(gpointer user)
     adoption_look(user);
     hosts_watch(user);
     spare_look(user);
+    template_look(user);
     return G_SOURCE_CONTINUE;
 }
 
@@ -94,6 +96,7 @@ static gboolean stop(gpointer user)
 
     node->stops = TRUE;
     spare_drop(node);
+    template_drop(node);
     hosts_tell_stop(node, stop_told, node->loop);
     return G_SOURCE_CONTINUE;
 }

@@ -7,6 +7,7 @@
 #include "jobs.h"
 #include "spare.h"
 #include "load.h"
+#include "template.h"
 
 #define YOUNG_S 15 /* deputies get so long to come back after the controller was restarted */
 
@@ -29,6 +30,7 @@ Node *node_new(Conf *conf)
     node->accel_why = g_strdup("KVM is still being tried");
     node->jobs = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify)job_free);
     node->hosted = g_hash_table_new(g_str_hash, g_str_equal);
+    node->unowned = g_hash_table_new(g_str_hash, g_str_equal);
     node->arrivals = g_hash_table_new(g_str_hash, g_str_equal);
     node->departures = g_hash_table_new(g_str_hash, g_str_equal);
     node->stopping = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
@@ -128,6 +130,7 @@ Json *node_row(Node *node)
     json_set_string(row, "cpu_model", *conf->cpu_model ? conf->cpu_model : host_cpu_model(level));
     json_set_int(row, "tsc_khz", node->facts.tsc_khz);
     json_set_string(row, "spare", spare_state(node));
+    json_set_string(row, "template", template_state(node));
     json_set_int(row, "speed", node_speed(node));
     standing_show(&node->standing, row);
     json_set(row, "guests", hosted_usage(node));

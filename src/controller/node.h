@@ -16,6 +16,7 @@
 
 typedef struct Control Control;
 typedef struct Spare Spare;
+typedef struct Template Template;
 struct Balancer;
 struct Web;
 
@@ -45,9 +46,12 @@ typedef struct {
     GQueue migrating;        /* Migration *: ordered here and begun (migration.c) */
     GQueue waiting;          /* and those that wait for room */
     GQueue ended;            /* Job *: the last ones at home here that are over */
+    GHashTable *unowned;     /* id → Unowned: guests here that are nobody's yet */
     Spare *spare;            /* a guest started ahead; NULL: none */
     guint spare_timer;       /* until the next may be started */
     gint64 spare_after_us;   /* not before this (monotonic) */
+    Template *template;      /* what guests begin from, or is to be that; NULL: none */
+    gint64 template_after_us; /* no other before this (monotonic) */
     gint64 started_us;       /* monotonic */
     gboolean supervised;     /* a supervisor started it */
     gboolean ending;         /* it was ordered to end, with its guests */

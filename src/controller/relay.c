@@ -3,7 +3,7 @@
 #include "relay.h"
 
 #include "codec.h"
-#include "ram-stream.h"
+#include "hypervisor/ram-stream.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -324,7 +324,10 @@ static void set_life(GVirConfigDomain *domain)
  * No event_idx: with it, guest and device tell each other up to which index they have looked, and each needs a full memory
  * barrier between its own store and its load of the other's. The TCG of one vCPU emits none (it takes itself to be alone, and
  * a locked instruction for a plain one), though QEMU's main loop works beside it: once in very many times both miss the
- * other's step, and the port stands still for good. Without it each side tells the other always. */
+ * other's step, and the port stands still for good. Without it each side tells the other always.
+ *
+ * And a guest that begins from a snapshot waits for it as for a migration. */
+#define WAIT_FOR_SNAPSHOT "    <qemu:arg value=\"-incoming\"/>\n    <qemu:arg value=\"defer\"/>\n"
 static char *with_arguments(const char *xml, const GuestSpec *spec)
 {
     g_autofree char *path = monitor_path(spec->channel_path);
@@ -332,15 +335,15 @@ static char *with_arguments(const char *xml, const GuestSpec *spec)
         g_markup_printf_escaped("  <qemu:commandline>\n    <qemu:arg value=\"-qmp\"/>\n"
                                 "    <qemu:arg value=\"unix:%s,server=on,wait=off\"/>\n"
                                 "    <qemu:arg value=\"-global\"/>\n"
-                                "    <qemu:arg value=\"virtio-device.event_idx=off\"/>\n"
-                                "  </qemu:commandline>\n",
+                                "    <qemu:arg value=\"virtio-device.event_idx=off\"/>\n",
                                 path);
     const char *end = g_strrstr(xml, "</domain>"), *type = strstr(xml, "<domain ");
 
     g_return_val_if_fail(end && type, NULL);
     type += strlen("<domain ");
-    return g_strdup_printf("%.*sxmlns:qemu=\"http://libvirt.org/schemas/domain/qemu/1.0\" %.*s%s%s",
-                           (int)(type - xml), xml, (int)(end - type), type, args, end);
+    return g_strdup_printf("%.*sxmlns:qemu=\"http://libvirt.org/schemas/domain/qemu/1.0\" %.*s%s%s  </qemu:commandline>\n%s",
+                           (int)(type - xml), xml, (int)(end - type), type, args,
+                           spec->snapshot ? WAIT_FOR_SNAPSHOT : "", end);
 }
 
 char *guest_xml(const GuestSpec *spec, GError **error)

@@ -2,7 +2,7 @@
 /* guest-xml.h - the domain XML of a guest, as a pure function of what the job asked for */
 #pragma once
 
-#include <glib.h>
+#include "snapshot.h"
 
 #define GUEST_NAME_PREFIX "sojourn-"
 #define GUEST_XML_NAMESPACE "urn:sojourn:guest:1"
@@ -25,6 +25,7 @@ typedef struct {
     const char *channel_path; /* UNIX socket where QEMU listens for the link; at most 107 bytes */
     const char *console_path; /* the serial console's log file, cut when it is long */
     const char *description;  /* JSON text of the job, kept as it is in the metadata; may be NULL */
+    Snapshot *snapshot;       /* what it begins from (TCG only); NULL: it boots */
 } GuestSpec;
 
 /* XML for virDomainCreateXML and for PREPARE3 (g_free); equal specs give equal text. NULL and a

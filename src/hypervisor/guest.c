@@ -109,9 +109,11 @@ static void start_thread(GTask *task, gpointer source, gpointer data, GCancellab
 }
 
 /* libvirt starts QEMU with its CPUs stopped and asks it a dozen questions, none of which the guest's boot disturbs, before it
- * lets them go. Where there is a second monitor that is done as soon as QEMU listens; libvirt hears of it from QEMU. */
+ * lets them go. Where there is a second monitor that is done as soon as QEMU listens; libvirt hears of it from QEMU. With a
+ * snapshot QEMU takes "cont", whoever says it, as the wish to run as soon as its state is there. */
 typedef struct {
     char *path;
+    Snapshot *snapshot; /* may be NULL */
     Monitor *monitor;
     guint tries;
 } Early;
@@ -121,12 +123,13 @@ static gboolean early_free(gpointer user)
     Early *early = user;
 
     monitor_free(early->monitor);
+    snapshot_unref(early->snapshot);
     g_free(early->path);
     g_free(early);
     return G_SOURCE_REMOVE;
 }
 
-static void early_done(gboolean ok, gpointer user)
+static void early_done(Json *result, gpointer user)
 {
     g_idle_add(early_free, user); /* libvirt does the same a moment later, so a failure is none */
 }
@@ -136,6 +139,8 @@ static gboolean early_try(gpointer user)
     Early *early = user;
 
     early->monitor = monitor_open(early->path, NULL);
+    if (early->monitor && early->snapshot)
+        snapshot_load(early->snapshot, early->monitor);
     if (early->monitor)
         monitor_command(early->monitor, "cont", early_done, early);
     else if (++early->tries < EARLY_TRIES)
@@ -150,6 +155,7 @@ static void early_start(const GuestSpec *spec)
     Early *early = g_new0(Early, 1);
 
     early->path = monitor_path(spec->channel_path);
+    early->snapshot = spec->snapshot ? snapshot_ref(spec->snapshot) : NULL;
     g_timeout_add(EARLY_MS, early_try, early);
 }
 

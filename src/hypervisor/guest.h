@@ -56,6 +56,9 @@ gboolean guest_kill(Hypervisor *hv, const char *id);
  * 200 ms for its end. */
 void guest_end(Hypervisor *hv, const char *id, GAsyncReadyCallback callback, gpointer user);
 
+/* Whether it was killed, or destroyed, on our order, and libvirt has not said yet that it is gone. */
+gboolean guest_is_ending(Hypervisor *hv, const char *id);
+
 /* Removes the sockets of a guest that has gone: QEMU, killed, did not. */
 void guest_unlink(const char *channel_path);
 

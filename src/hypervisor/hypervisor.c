@@ -125,6 +125,11 @@ void hypervisor_note_kill(Hypervisor *hv, const char *id)
         g_hash_table_add(hv->killed, g_strdup(id));
 }
 
+gboolean guest_is_ending(Hypervisor *hv, const char *id)
+{
+    return g_hash_table_contains(hv->killed, id);
+}
+
 void hypervisor_forget_migration(Hypervisor *hv, const char *id)
 {
     g_hash_table_remove(hv->seen, id);

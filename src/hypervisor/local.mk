@@ -15,6 +15,8 @@ libhypervisor_a_SOURCES = \
 	src/hypervisor/libvirt-rpc.c src/hypervisor/libvirt-rpc.h \
 	src/hypervisor/libvirtd.c src/hypervisor/libvirtd.h \
 	src/hypervisor/monitor.c src/hypervisor/monitor.h \
+	src/hypervisor/ram-stream.c src/hypervisor/ram-stream.h \
+	src/hypervisor/snapshot.c src/hypervisor/snapshot.h \
 	src/hypervisor/virt.c src/hypervisor/virt.h \
 	src/hypervisor/xdr.c src/hypervisor/xdr.h \
 	$(NULL)

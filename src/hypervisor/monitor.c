@@ -2,10 +2,11 @@
 /* monitor.c - a QMP monitor of our own beside libvirt's (see monitor.h for why) */
 #include "monitor.h"
 
-#include "common/json.h"
+#include "common/log.h"
 #include "common/rpc.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <glib-unix.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -15,8 +16,9 @@
 #define LINE_MAX_BYTES (1u << 20)
 
 typedef struct {
-    char *command; /* NULL: the handshake */
-    void (*done)(gboolean ok, gpointer user);
+    char *line;
+    int fd; /* to go with it; -1: none */
+    MonitorDone done;
     gpointer user;
 } Order;
 
@@ -30,7 +32,9 @@ struct Monitor {
 
 static void order_free(Order *order)
 {
-    g_free(order->command);
+    if (order->fd >= 0)
+        close(order->fd);
+    g_free(order->line);
     g_free(order);
 }
 
@@ -42,7 +46,7 @@ char *monitor_path(const char *channel_path)
 static void monitor_next(Monitor *monitor);
 
 /* The order under way is over. */
-static void monitor_over(Monitor *monitor, gboolean ok)
+static void monitor_over(Monitor *monitor, Json *result)
 {
     Order *order = g_queue_pop_head(&monitor->orders);
 
@@ -53,7 +57,7 @@ static void monitor_over(Monitor *monitor, gboolean ok)
     if (!order)
         return;
     if (order->done)
-        order->done(ok, order->user);
+        order->done(result, order->user);
     order_free(order);
 }
 
@@ -76,17 +80,33 @@ static gboolean monitor_timeout(gpointer user)
     if (monitor->fd >= 0) {
         monitor_lost(monitor);
     } else {
-        monitor_over(monitor, FALSE);
+        monitor_over(monitor, NULL);
         monitor_next(monitor);
     }
     return G_SOURCE_REMOVE;
+}
+
+static gboolean monitor_send(int socket, const Order *order)
+{
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control = {.header = {CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS}};
+    struct iovec part = {order->line, strlen(order->line)};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+
+    if (order->fd >= 0) {
+        memcpy(CMSG_DATA(&control.header), &order->fd, sizeof(int));
+        message.msg_control = &control;
+        message.msg_controllen = sizeof control;
+    }
+    return sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)part.iov_len;
 }
 
 /* Gives the next order, or, when QEMU is gone, lets it fail soon. */
 static void monitor_next(Monitor *monitor)
 {
     Order *order = g_queue_peek_head(&monitor->orders);
-    g_autofree char *line = NULL;
 
     if (!order || (monitor->fd >= 0 && (!monitor->greeted || monitor->sent)))
         return;
@@ -95,9 +115,8 @@ static void monitor_next(Monitor *monitor)
     monitor->timer = g_timeout_add(monitor->fd >= 0 ? PATIENCE_MS : 0, monitor_timeout, monitor);
     if (monitor->fd < 0)
         return;
-    line = g_strdup_printf("{\"execute\":\"%s\"}\n", order->command);
     monitor->sent = TRUE;
-    if (send(monitor->fd, line, strlen(line), MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)strlen(line))
+    if (!monitor_send(monitor->fd, order))
         monitor_lost(monitor);
 }
 
@@ -108,8 +127,11 @@ static void monitor_line(Monitor *monitor, const char *line)
 
     if (json_has(message, "QMP"))
         monitor->greeted = TRUE;
-    else if (monitor->sent && (json_has(message, "return") || json_has(message, "error")))
-        monitor_over(monitor, json_has(message, "return"));
+    else if (monitor->sent && (json_has(message, "return") || json_has(message, "error"))) {
+        if (json_has(message, "error"))
+            log_debug("QEMU refuses: %s", line);
+        monitor_over(monitor, json_get(message, "return"));
+    }
     monitor_next(monitor);
 }
 
@@ -152,13 +174,19 @@ Monitor *monitor_open(const char *path, GError **error)
     return monitor;
 }
 
-void monitor_command(Monitor *monitor, const char *command, void (*done)(gboolean ok, gpointer user), gpointer user)
+void monitor_command_with(Monitor *monitor, const char *command, const char *arguments, int fd, MonitorDone done, gpointer user)
 {
     Order *order = g_new0(Order, 1);
 
-    *order = (Order){g_strdup(command), done, user};
+    *order = (Order){.fd = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 3), .done = done, .user = user};
+    order->line = g_strdup_printf("{\"execute\":\"%s\",\"arguments\":%s}\n", command, arguments);
     g_queue_push_tail(&monitor->orders, order);
     monitor_next(monitor);
+}
+
+void monitor_command(Monitor *monitor, const char *command, MonitorDone done, gpointer user)
+{
+    monitor_command_with(monitor, command, "{}", -1, done, user);
 }
 
 void monitor_free(Monitor *monitor)

@@ -16,7 +16,7 @@ class Rig:
         self.ours = 'node2' not in output_of([self.rig, 'list'])
         if self.ours:
             try:
-                output_of([self.rig, 'up', '2', '--spare-guests', '1,0'])
+                output_of([self.rig, 'up', '2', '--spare-guests', '1,0', '--template', 'on,off'])
             except CannotMeasure:
                 self.down()
                 raise
@@ -28,6 +28,11 @@ class Rig:
     def ask(self, *words):
         return json.loads(output_of(self.on('node1', 'sojourn', *words, '--json')))
 
+    def wait_for_template(self):
+        """Until guests on node1 begin from a snapshot; under KVM they never do."""
+        if self.ask('nodes')[0]['accel'] == 'tcg':
+            wait_until('a snapshot to begin from', lambda: self.ask('nodes')[0].get('template') == 'ready', 60)
+
     def wait_for_spare(self):
         """Until a guest waits on node1 for the next job, and a moment longer."""
         wait_until('a guest that is started ahead', lambda: self.ask('nodes')[0].get('spare') == 'ready', 30)
@@ -37,9 +42,9 @@ class Rig:
         if self.ours:
             subprocess.run([self.rig, 'down'], stdin=subprocess.DEVNULL, check=False)
 
-    def environment(self):
-        """PATH and the rest of a command on node1, so that what starts it is not part of a figure; and as whom."""
-        text = output_of(self.on('node1', 'env', '-0'))
+    def environment(self, node='node1'):
+        """PATH and the rest of a command on a node, so that what starts it is not part of a figure; and as whom."""
+        text = output_of(self.on(node, 'env', '-0'))
         return dict(line.split('=', 1) for line in text.split('\0') if '=' in line)
 
 

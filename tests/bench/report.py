@@ -22,6 +22,7 @@ NOTES = '''
 
 - *run --cold true*: from the start of `sojourn run --cold true` to its exit status; the guest is started for it. Its floor is a
   bare QEMU with the job's kernel whose only process ends the machine at once, from its start to its end.
+  Under TCG the guest begins from a snapshot (`template`); *no snapshot*: it boots.
 - *a guest waiting*: the same while the node has a guest that was started ahead (`spare-guests`).
 - *migrate*: the command, from its start to its end. *libvirt's call*: `virDomainMigrate3` alone, between two private libvirtds
   without gate, TLS and commit, of the same guest with the same program as its only process. *QEMU to QEMU*: the same by

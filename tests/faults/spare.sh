@@ -11,7 +11,7 @@ qemus() { ls "$rig_base/n${1#node}"/lv/libvirt/qemu/run/sojourn-*.pid 2>/dev/nul
 qemus_are() { [ "$(qemus "$1")" = "$2" ]; }
 spare_id() { basename "$(ls "$rig_base/n${1#node}"/lv/libvirt/qemu/run/sojourn-*.pid)" .pid | cut -d- -f2-; }
 
-fault_rig 2 --spare-guests 1,0
+fault_rig 2 --spare-guests 1,0 --template off
 ready node1
 
 # It is nobody's: not listed, not counted; and there is none where none is wanted.

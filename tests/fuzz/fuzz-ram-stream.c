@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* fuzz-ram-stream.c - any bytes as a migration's stream: the same comes out however they are cut, and nothing but less */
-#include "controller/ram-stream.h"
+#include "hypervisor/ram-stream.h"
 
 #include <stdint.h>
 #include <stdlib.h>

@@ -35,7 +35,7 @@ fuzz_gate_LDFLAGS = $(FUZZ_LINK)
 fuzz_gate_LDADD = $(GLIB_LIBS)
 
 FUZZ_TARGETS += fuzz-ram-stream
-fuzz_ram_stream_SOURCES = tests/fuzz/fuzz-ram-stream.c src/controller/ram-stream.c src/controller/ram-stream.h $(FUZZ_DRIVER)
+fuzz_ram_stream_SOURCES = tests/fuzz/fuzz-ram-stream.c src/hypervisor/ram-stream.c src/hypervisor/ram-stream.h $(FUZZ_DRIVER)
 fuzz_ram_stream_LDFLAGS = $(FUZZ_LINK)
 fuzz_ram_stream_LDADD = $(GLIB_LIBS)
 

@@ -35,7 +35,7 @@ test_verdict_SOURCES = tests/unit/test-verdict.c src/controller/verdict.c src/co
 test_verdict_LDADD = $(GLIB_LIBS)
 
 UNIT_TESTS += test-ram-stream
-test_ram_stream_SOURCES = tests/unit/test-ram-stream.c src/controller/ram-stream.c src/controller/ram-stream.h
+test_ram_stream_SOURCES = tests/unit/test-ram-stream.c src/hypervisor/ram-stream.c src/hypervisor/ram-stream.h
 test_ram_stream_LDADD = $(GLIB_LIBS)
 
 UNIT_TESTS += test-balance

@@ -55,6 +55,21 @@ static void test_golden(void)
     compare("guest-pc-i686.xml", &spec);
 }
 
+/* The same machine as one that boots, or its state would not fit. */
+static void test_snapshot(void)
+{
+    static const char wait[] = "    <qemu:arg value=\"-incoming\"/>\n    <qemu:arg value=\"defer\"/>\n";
+    GuestSpec spec = base;
+    g_autofree char *boots = guest_xml(&spec, NULL);
+
+    spec.snapshot = (Snapshot *)&spec; /* only whether there is one matters */
+    g_autofree char *waits = guest_xml(&spec, NULL);
+    char *at = strstr(waits, wait);
+    g_assert_nonnull(at);
+    memmove(at, at + strlen(wait), strlen(at + strlen(wait)) + 1);
+    g_assert_cmpstr(waits, ==, boots);
+}
+
 static void test_refused(void)
 {
     static const struct {
@@ -162,6 +177,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/guest-xml/golden", test_golden);
+    g_test_add_func("/guest-xml/snapshot", test_snapshot);
     g_test_add_func("/guest-xml/refused", test_refused);
     g_test_add_func("/guest-xml/metadata", test_metadata);
     g_test_add_func("/guest-xml/metadata-of-others", test_metadata_of_others);

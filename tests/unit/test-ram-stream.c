@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* test-ram-stream.c - which zero pages are left out of a migration's stream, however it is cut into pieces */
-#include "controller/ram-stream.h"
+#include "hypervisor/ram-stream.h"
 
 #include <string.h>
 
