@@ -10,6 +10,8 @@
 
 #include "console.h"
 #include "mounts.h"
+#include "network.h"
+#include "random.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,6 +27,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -173,7 +176,7 @@ static void rehearse_inside(void)
     _exit(0); /* and with this process its namespaces, and whoever is in them */
 }
 
-void rehearse(void)
+static void rehearse_files(void)
 {
     int child = -1;
     struct clone_args arguments = {
@@ -191,6 +194,22 @@ void rehearse(void)
         kill((pid_t)pid, SIGKILL);
     waitpid((pid_t)pid, NULL, 0);
     close(child);
+}
+
+/* With its own randomness: that does it no harm. */
+static void rehearse_seed(void)
+{
+    uint8_t bytes[32];
+
+    if (getrandom(bytes, sizeof bytes, GRND_NONBLOCK) == sizeof bytes)
+        random_seed(bytes, sizeof bytes);
+}
+
+void rehearse(void)
+{
+    rehearse_files();
+    network_rehearse();
+    rehearse_seed();
 }
 
 /* Something of what every program does when it begins. */

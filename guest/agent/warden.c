@@ -437,7 +437,6 @@ static void job_check(Job *job)
     if (job->phase == IDLE && job->rehearse_ms && now_ms() >= job->rehearse_ms) {
         job->rehearse_ms = 0;
         rehearse();
-        network_rehearse();
     }
     if (job->phase == IDLE)
         return;
