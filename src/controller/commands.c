@@ -213,6 +213,7 @@ static void job_list(Node *node, const char *user, RpcCall *call)
     GHashTableIter i;
     gpointer value;
 
+    jobs_usage(node);
     g_hash_table_iter_init(&i, node->jobs);
     while (g_hash_table_iter_next(&i, NULL, &value))
         if (!user || g_str_equal(user, ((Job *)value)->user))

@@ -262,20 +262,24 @@ const char *job_group_node(Node *node, Job *job)
     return NULL;
 }
 
-/* CPU time of the guest as its host last told. */
-static void job_usage(Node *node, Job *job)
+static void usage_told(Node *node, const char *host, Json *guest)
 {
-    Hosted *hosted = hosted_find(node, job->id);
-    g_autoptr(Json) row = hosted ? NULL : node_row_of(node, job->node);
-    Json *guests = json_get(row, "guests");
+    Job *job = job_find(node, json_get_string(guest, "id", ""));
 
-    if (hosted)
-        job->cpu_seconds = MAX(job->cpu_seconds, hosted->cpu_ns / 1e9);
-    for (guint i = 0; i < json_length(guests); i++) {
-        Json *guest = json_at(guests, i);
+    if (job && g_strcmp0(job->node, host) == 0)
+        job->cpu_seconds = MAX(job->cpu_seconds, json_get_int(guest, "cpu_ns", 0) / 1e9);
+}
 
-        if (g_str_equal(json_get_string(guest, "id", ""), job->id))
-            job->cpu_seconds = MAX(job->cpu_seconds, json_get_int(guest, "cpu_ns", 0) / 1e9);
+void jobs_usage(Node *node)
+{
+    g_autoptr(Json) rows = node_rows(node);
+
+    for (guint i = 0; i < json_length(rows); i++) {
+        const char *host = json_get_string(json_at(rows, i), "name", "");
+        Json *guests = json_get(json_at(rows, i), "guests");
+
+        for (guint k = 0; k < json_length(guests); k++)
+            usage_told(node, host, json_at(guests, k));
     }
 }
 
@@ -288,7 +292,6 @@ Json *job_row(Node *node, Job *job)
 {
     Json *row = json_object();
 
-    job_usage(node, job);
     json_set_string(row, "id", job->id);
     json_set_string(row, "name", job->name);
     json_set_string(row, "user", job->user);
@@ -320,9 +323,11 @@ Json *move_json(const Move *move)
 
 Json *job_details(Node *node, Job *job)
 {
-    Json *row = job_row(node, job), *history = json_array();
+    Json *row, *history = json_array();
     guint moves = job->moves->len;
 
+    jobs_usage(node);
+    row = job_row(node, job);
     json_set_int(row, "epoch", job->epoch);
     json_set_string(row, "arch", json_get_string(job->description, "arch", "x86_64"));
     json_set_string(row, "accel", json_get_string(job->description, "accel", "tcg"));

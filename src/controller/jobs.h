@@ -71,6 +71,9 @@ const char *job_group_node(Node *node, Job *job);
 /* Its state as people see it (static, or the job's). */
 const char *job_state(const Job *job);
 
+/* Takes down the CPU time of all jobs as their hosts last told it: once before rows are made. */
+void jobs_usage(Node *node);
+
 /* Rows for job.list and job.show (new references). */
 Json *job_row(Node *node, Job *job);
 Json *job_details(Node *node, Job *job);

@@ -108,10 +108,10 @@ export class Circle {
         g.style.setProperty("--arc", `${width.toFixed(1)}px`);
         set(parts.disc, "r", r.toFixed(1));
         parts.load.classList.toggle("full", alive && node.load > 1);
-        for (const [part, radius] of [["load", r - width], ["memory", r - 2.4 * width]]) {
+        for (const [part, radius, value] of [["load", r - width, node.load ?? 0], ["memory", r - 2.4 * width, used]]) {
             set(parts[`${part}Track`], "r", radius.toFixed(1));
-            arc(parts[part], radius, alive ? part === "load" ? node.load ?? 0 : used : 0);
-            set(parts[part], "visibility", alive ? "visible" : "hidden");
+            arc(parts[part], radius, value);
+            set(parts[part], "visibility", alive && value >= 0.005 ? "visible" : "hidden");
             set(parts[`${part}Track`], "visibility", alive ? "visible" : "hidden");
         }
         set(parts.name, "y", (r + font).toFixed(1));

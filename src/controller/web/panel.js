@@ -55,7 +55,7 @@ export class Panel {
              `${[...model.nodes.values()].filter(isAlive).reduce((sum, node) => sum + (node.jobs ?? 0), 0)} jobs`);
         byId("logout").hidden = !model.commands;
         byId("hint").hidden = model.commands;
-        byId("filter").hidden = byId("jobs").hidden = !model.commands;
+        byId("filter").hidden = byId("jobs").hidden = byId("happens").hidden = !model.commands;
         this.drawChosen();
         this.drawJobs();
     }
