@@ -40,10 +40,10 @@ fi
 j migrate pack1 node1 >"$work/out" 2>&1 || fail "one member alone: $(cat "$work/out")"
 is_where pack "node1:2 node2:3" || fail "not one alone: $(where pack)"
 j unlock late
-j lock pack2
-! j migrate --group pack node1 >"$work/out" 2>&1 || fail "a locked job moved with its group"
-grep -q "job pack2 stays: .*locked" "$work/out" || fail "which stays is not told: $(cat "$work/out")"
-is_where pack "node1:4 node2:1" || fail "the others did not move: $(where pack) $(cat "$work/out")"
+j lock pack1
+! j migrate --group pack node2 >"$work/out" 2>&1 || fail "a locked job moved with its group"
+grep -q "job pack1 stays: .*locked" "$work/out" || fail "which stays is not told: $(cat "$work/out")"
+is_where pack "node1:1 node2:4" || fail "the others did not move: $(where pack) $(cat "$work/out")"
 for i in 1 2 3 4; do j group none pack$i; done
 ! j group pack | grep -q pack1 || fail "pack1 is still in the group"
 note "by hand: one, or all but the locked one"
