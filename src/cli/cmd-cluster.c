@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* cmd-cluster.c - sojourn cluster: make one, let nodes in and out */
+#include "ask.h"
 #include "client.h"
 #include "cmd.h"
 #include "common/log.h"
@@ -146,41 +147,20 @@ static int cluster_admit(int argc, char **argv)
     return status;
 }
 
-static int cluster_fingerprint(int argc, char **argv)
+static void show_fingerprint(Json *answer, char **words)
 {
-    gboolean as_json = FALSE;
-    const GOptionEntry options[] = { OPTION_JSON(&as_json), { NULL } };
-    g_autoptr(Json) result = NULL;
-    int status;
-
-    if (!client_words(&argc, &argv, options, 0, 0))
-        return 2;
-    result = client_call("cluster.fingerprint", NULL, 30000, &status);
-    if (result && as_json)
-        client_print_json(result);
-    else if (result)
-        puts(json_get_string(result, "fingerprint", ""));
-    return status;
+    puts(json_get_string(answer, "fingerprint", ""));
 }
 
-static int cluster_members(int argc, char **argv)
+static int cluster_fingerprint(int argc, char **argv)
 {
-    gboolean as_json = FALSE;
-    const GOptionEntry options[] = { OPTION_JSON(&as_json), { NULL } };
-    g_autoptr(Json) members = NULL;
-    Table *table;
-    int status;
+    return ask_question(argc, argv, &(AskQuestion){ .method = "cluster.fingerprint", .show = show_fingerprint });
+}
 
-    if (!client_words(&argc, &argv, options, 0, 0))
-        return 2;
-    members = client_call("cluster.members", NULL, 30000, &status);
-    if (!members)
-        return status;
-    if (as_json) {
-        client_print_json(members);
-        return 0;
-    }
-    table = table_new("Name", "Address", "Port", "State", "Authority", NULL);
+static void show_members(Json *members, char **words)
+{
+    Table *table = table_new("Name", "Address", "Port", "State", "Authority", NULL);
+
     for (guint i = 0; i < json_length(members); i++) {
         Json *member = json_at(members, i);
 
@@ -192,7 +172,11 @@ static int cluster_members(int argc, char **argv)
         table_cell(table, json_get_bool(member, "authority", FALSE) ? "yes" : NULL);
     }
     table_print(table);
-    return 0;
+}
+
+static int cluster_members(int argc, char **argv)
+{
+    return ask_question(argc, argv, &(AskQuestion){ .method = "cluster.members", .show = show_members });
 }
 
 static int cluster_leave(int argc, char **argv)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* cmd-group.c - sojourn group: jobs that move together */
+#include "ask.h"
 #include "client.h"
 #include "cmd.h"
 #include "group.h"
@@ -36,17 +37,13 @@ int cmd_group(int argc, char **argv)
 {
     gboolean as_json = FALSE;
     const GOptionEntry options[] = { OPTION_JSON(&as_json), { NULL } };
-    int worst = 0;
+    Json *params;
 
     if (!client_words(&argc, &argv, options, 1, G_MAXINT))
         return 2;
     if (argc == 2)
         return show(argv[1], as_json);
-    for (int i = 2; i < argc; i++) {
-        int status;
-        g_autoptr(Json) result = client_call("job.group", json_set_string(client_job(argv[i]), "group", argv[1]), 30000, &status);
-
-        worst = result ? worst : status;
-    }
-    return worst;
+    params = json_set_string(json_object(), "group", argv[1]);
+    argv[1] = argv[0];
+    return ask_each(argc - 1, argv + 1, "job.group", params);
 }

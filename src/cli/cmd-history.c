@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* cmd-history.c - sojourn history: where a job has been */
+#include "ask.h"
 #include "client.h"
 #include "cmd.h"
 #include "table.h"
@@ -17,28 +18,17 @@ static void add_row(Table *table, Json *move)
     table_take(table, client_size(json_get_int(move, "bytes", 0)));
 }
 
-int cmd_history(int argc, char **argv)
+static void show(Json *moves, char **words)
 {
-    gboolean as_json = FALSE;
-    const GOptionEntry options[] = { OPTION_JSON(&as_json), { NULL } };
-    g_autoptr(Json) job = NULL;
-    Json *moves;
-    Table *table;
-    int status;
+    Table *table = table_new("When", "From", "To", "Took", "Stood still", "Sent", NULL);
 
-    if (!client_words(&argc, &argv, options, 1, 1))
-        return 2;
-    job = client_call("job.show", client_job(argv[1]), 30000, &status);
-    if (!job)
-        return status;
-    moves = json_get(job, "history");
-    if (as_json) {
-        client_print_json(moves);
-        return 0;
-    }
-    table = table_new("When", "From", "To", "Took", "Stood still", "Sent", NULL);
     for (guint i = 0; i < json_length(moves); i++)
         add_row(table, json_at(moves, i));
     table_print(table);
-    return 0;
+}
+
+int cmd_history(int argc, char **argv)
+{
+    return ask_question(argc, argv,
+                        &(AskQuestion){ .method = "job.show", .keys = { "job" }, .least = 1, .part = "history", .show = show });
 }

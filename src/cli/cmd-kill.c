@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* cmd-kill.c - sojourn kill: a signal for jobs, given as kill(1) takes it */
-#include "client.h"
+#include "ask.h"
 #include "cmd.h"
 #include "common/log.h"
 
@@ -47,20 +47,10 @@ static const char *take_signal(int *argc, char ***argv)
 int cmd_kill(int argc, char **argv)
 {
     const char *text = take_signal(&argc, &argv);
-    int number = signal_number(text), worst = 0;
+    int number = signal_number(text);
 
-    if (!client_words(&argc, &argv, NULL, 1, G_MAXINT))
-        return 2;
-    if (!number) {
-        log_error("There is no signal \"%s\"; kill -l shows them", text);
-        return 2;
-    }
-    for (int i = 1; i < argc; i++) {
-        int status;
-        Json *params = json_set_int(client_job(argv[i]), "signal", number);
-        g_autoptr(Json) result = client_call("job.kill", params, 30000, &status);
-
-        worst = result ? worst : status;
-    }
-    return worst;
+    if (number)
+        return ask_each(argc, argv, "job.kill", json_set_int(json_object(), "signal", number));
+    log_error("There is no signal \"%s\"; kill -l shows them", text);
+    return 2;
 }

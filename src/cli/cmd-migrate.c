@@ -68,5 +68,7 @@ int cmd_home(int argc, char **argv)
     gboolean as_json = FALSE;
     const GOptionEntry options[] = { OPTION_JSON(&as_json), { NULL } };
 
-    return client_words(&argc, &argv, options, 1, 1) ? migrate(argv[1], "home", as_json) : 2;
+    if (!client_words(&argc, &argv, options, 1, G_MAXINT))
+        return 2;
+    return argc == 2 ? migrate(argv[1], "home", as_json) : group_migrate((const char *const *) argv + 1, "home", as_json);
 }

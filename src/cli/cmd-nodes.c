@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* cmd-nodes.c - sojourn nodes and node: who is in the cluster, and all about one of them */
+#include "ask.h"
 #include "client.h"
 #include "cmd.h"
 #include "fields.h"
@@ -86,23 +87,12 @@ static const Field fields[] = {
     { NULL, NULL, FIELD_TEXT, NULL }
 };
 
+static void show_one(Json *node, char **words)
+{
+    fields_print(node, fields);
+}
+
 int cmd_node(int argc, char **argv)
 {
-    gboolean as_json = FALSE;
-    const GOptionEntry options[] = { OPTION_JSON(&as_json), { NULL } };
-    g_autoptr(Json) node = NULL;
-    Json *params;
-    int status;
-
-    if (!client_words(&argc, &argv, options, 0, 1))
-        return 2;
-    params = argc > 1 ? json_set_string(json_object(), "node", argv[1]) : NULL;
-    node = client_call("node.show", params, 30000, &status);
-    if (!node)
-        return status;
-    if (as_json)
-        client_print_json(node);
-    else
-        fields_print(node, fields);
-    return 0;
+    return ask_question(argc, argv, &(AskQuestion){ .method = "node.show", .keys = { "node" }, .show = show_one });
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* cmd-show.c - sojourn show: all about one job */
-#include "client.h"
+#include "ask.h"
 #include "cmd.h"
 #include "fields.h"
 #include "migrated.h"
@@ -27,22 +27,8 @@ static const Field fields[] = {
     { NULL, NULL, FIELD_TEXT, NULL }
 };
 
-int cmd_show(int argc, char **argv)
+static void show(Json *job, char **words)
 {
-    gboolean as_json = FALSE;
-    const GOptionEntry options[] = { OPTION_JSON(&as_json), { NULL } };
-    g_autoptr(Json) job = NULL;
-    int status;
-
-    if (!client_words(&argc, &argv, options, 1, 1))
-        return 2;
-    job = client_call("job.show", client_job(argv[1]), 30000, &status);
-    if (!job)
-        return status;
-    if (as_json) {
-        client_print_json(job);
-        return 0;
-    }
     fields_print(job, fields);
     if (json_is_object(json_get(job, "last_migration"))) {
         g_autofree char *line = migrated_line(json_get(job, "last_migration"));
@@ -51,5 +37,9 @@ int cmd_show(int argc, char **argv)
     }
     for (guint i = 0; i < json_length(json_get(job, "cannot_move")); i++)
         fields_line("Cannot move", "%s", json_text(json_at(json_get(job, "cannot_move"), i)));
-    return 0;
+}
+
+int cmd_show(int argc, char **argv)
+{
+    return ask_question(argc, argv, &(AskQuestion){ .method = "job.show", .keys = { "job" }, .least = 1, .show = show });
 }

@@ -1,6 +1,7 @@
 # sojourn: the commands
 bin_PROGRAMS += sojourn
 sojourn_SOURCES = \
+	src/cli/ask.c src/cli/ask.h \
 	src/cli/chart.c src/cli/chart.h \
 	src/cli/client.c src/cli/client.h \
 	src/cli/cmd.h \

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# many-jobs - twenty jobs: moved at once as a group, drained, expelled with an interruption, brought home; all of them live
+# many-jobs - twenty jobs: moved at once as a group, drained, expelled with an interruption, brought home, drained as far as time
+# allows; all of them live
 . "$(dirname "$0")/../lib.sh"
 requires python3
 many=${JOBS:-20}
@@ -30,18 +31,20 @@ told() {
 }
 
 start() {
-    j run --home --detach --memory 32M --group many --name job$1 -- \
-        sh -c "trap 'echo >>ticks.$1' USR1; while :; do sleep 1000 & wait; done" </dev/null >/dev/null 2>"$work/err.$1"
+    j run --home --detach --memory 64M --group many --name job$1 -- \
+        sh -c "trap 'echo >>ticks.$1' USR1; while :; do sleep 1000 & wait; done" </dev/null >/dev/null
 }
+# three at a time
 start_all() {
     local i starters=()
     for ((i = 1; i <= many; i++)); do
         start $i & starters+=($!)
-        [ $((i % 3)) != 0 ] || { wait "${starters[@]}" || fail "a job did not start: $(cat "$work"/err.*)"; starters=(); }
+        [ $((i % 3)) != 0 ] && [ $i != "$many" ] && continue
+        for starter in "${starters[@]}"; do wait "$starter" || return 1; done
+        starters=()
     done
-    [ ${#starters[@]} = 0 ] || wait "${starters[@]}" || fail "a job did not start: $(cat "$work"/err.*)"
 }
-stopwatch start start_all || fail "$(cat "$work/start")"
+stopwatch start start_all || fail "a job did not start: $(cat "$work/start")"
 is_count "job['state'] == 'running'" "$many" || fail "not all run: $(j list)"
 
 stopwatch migrate j migrate --group many node2 || fail "migrate: $(cat "$work/migrate")"
@@ -71,6 +74,17 @@ note "an interrupted expel has left $left of $many where they were"
 
 stopwatch bring admin node1 bring || fail "bring: $(cat "$work/bring")"
 [ "$(jobs_on node1)" = "$many" ] || fail "not all are at home: $(j list)"
+admin node1 stay off >"$work/out" 2>&1
+admin node3 block off >"$work/out" 2>&1
+
+# in two seconds: who will not make it is said beforehand and stays; what is not out then has been on its way
+status=0
+stopwatch deadline admin node1 drain --deadline=2 || status=$?
+late=$(grep -c "will not make it" "$work/deadline") left=$(jobs_on node1)
+note "drain --deadline=2: it said that $late will not make it; $left of $many had not left when it returned (status $status)"
+[ $status = $((left > 0)) ] || fail "$left are left, and the status is $status: $(cat "$work/deadline")"
+[ "$left" -le $((late + 4)) ] || fail "it said that $late stay, but $left have: $(cat "$work/deadline")"
+
 for ((i = 1; i <= many; i++)); do j kill -USR1 job$i || fail "job$i"; done
 all_alive() { [ "$(ls "$work" | grep -c '^ticks\.')" = "$many" ]; }
 wait_until 30 all_alive || fail "only $(ls "$work" | grep -c '^ticks\.') of $many live"

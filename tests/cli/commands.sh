@@ -85,6 +85,13 @@ done
 try 2 kill -NONSENSE chain
 try 0 lock chain
 is "$asked" 'job.lock {"job": "chain", "locked": true}'
+try 0 lock chain other
+is "$asked" 'job.lock {"job": "chain", "locked": true}
+job.lock {"job": "other", "locked": true}'
+try 0 home chain other
+is "$asked" 'job.migrate {"job": "chain", "node": "home"}
+job.migrate {"job": "other", "node": "home"}'
+has "$out" "(2 of 2)"
 try 0 unlock chain
 is "$asked" 'job.lock {"job": "chain", "locked": false}'
 try 0 suspend chain
