@@ -115,10 +115,46 @@ int compat_migrate(int argc, char **argv)
     return result ? 0 : 1;
 }
 
+/* Why a job goes nowhere: "locked,root", "-" if it may go (g_free). */
+static char *cant_move(Json *job)
+{
+    Json *reasons = json_get(job, "stay");
+    GString *text = g_string_new(json_length(reasons) ? NULL : "-");
+
+    for (guint i = 0; i < json_length(reasons); i++)
+        g_string_append_printf(text, "%s%s", i ? "," : "", json_get_string(json_at(reasons, i), "code", "?"));
+    return g_string_free(text, FALSE);
+}
+
+static void mps_answered(guint index, Json *job, const GError *error, gpointer user)
+{
+    char **reasons = user;
+
+    reasons[index] = error ? g_strdup("?") : cant_move(job);
+}
+
+static void mps_line(Json *job, Json *rows, const char *reasons)
+{
+    const char *node = json_get_string(job, "node", "");
+    gboolean home = g_str_equal(node, json_get_string(job, "home", ""));
+    g_autofree char *command = g_strdelimit(g_strdup(json_get_string(job, "command", "")), "\033\r\n\b\f\v", '?');
+    guint id = 0;
+
+    for (guint k = 0; !home && k < json_length(rows); k++)
+        if (g_str_equal(json_get_string(json_at(rows, k), "name", ""), node))
+            id = compat_id(json_at(rows, k));
+    printf("%7" G_GINT64_FORMAT " %-10.10s %6u %5" G_GINT64_FORMAT " %4d %-8s %s\n", json_get_int(job, "pid", 0),
+           json_get_string(job, "user", ""), id, json_get_int(job, "migrations", 0), json_get_bool(job, "locked", FALSE), reasons,
+           command);
+}
+
 int compat_mps(int argc, char **argv)
 {
     gboolean all = argc == 2 && g_str_equal(argv[1], "-A");
     g_autoptr(Json) jobs = NULL, rows = NULL;
+    g_autofree Json **params = NULL;
+    g_auto(GStrv) reasons = NULL;
+    guint n;
     int status;
 
     if (argc > 2 || (argc == 2 && !all))
@@ -127,21 +163,16 @@ int compat_mps(int argc, char **argv)
     jobs = rows ? client_call("job.list", NULL, 30000, &status) : NULL;
     if (!jobs)
         return 1;
-    printf("%7s %-10s %6s %5s %4s %s\n", "PID", "USER", "N#", "NMIGS", "LOCK", "COMMAND");
-    for (guint i = 0; i < json_length(jobs); i++) {
-        Json *job = json_at(jobs, i);
-        const char *node = json_get_string(job, "node", "");
-        gboolean home = g_str_equal(node, json_get_string(job, "home", ""));
-        g_autofree char *command = g_strdelimit(g_strdup(json_get_string(job, "command", "")), "\033\r\n\b\f\v", '?');
-        guint id = 0;
-
-        for (guint k = 0; !home && k < json_length(rows); k++)
-            if (g_str_equal(json_get_string(json_at(rows, k), "name", ""), node))
-                id = compat_id(json_at(rows, k));
-        printf("%7" G_GINT64_FORMAT " %-10.10s %6u %5" G_GINT64_FORMAT " %4d %s\n", json_get_int(job, "pid", 0),
-               json_get_string(job, "user", ""), id, json_get_int(job, "migrations", 0), json_get_bool(job, "locked", FALSE),
-               command);
-    }
+    n = json_length(jobs);
+    params = g_new(Json *, n + 1);
+    reasons = g_new0(char *, n + 1);
+    for (guint i = 0; i < n; i++)
+        params[i] = client_job(json_get_string(json_at(jobs, i), "id", ""));
+    if (n && !client_call_many("job.show", params, n, NULL, mps_answered, reasons, &status))
+        return 1;
+    printf("%7s %-10s %6s %5s %4s %-8s %s\n", "PID", "USER", "N#", "NMIGS", "LOCK", "CANTMOVE", "COMMAND");
+    for (guint i = 0; i < n; i++)
+        mps_line(json_at(jobs, i), rows, reasons[i]);
     return 0;
 }
 

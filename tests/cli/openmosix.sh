@@ -110,8 +110,8 @@ try 0 omdiscd -i eth0,eth1 -m 3
 try 0 omdiscd -n; has "$err" "node 2781 192.168.10.221 blocked"; is "$asked" 'job.events {"follow": true}'
 try 1 omdiscd -i; has "$err" usage
 try 0 mps
-has "$out" "   4711 visitor      2781     2    1 python3 chain.py"
-has "$out" "   4712 visitor         0     0    0 sleep ?[31m9"
+has "$out" "   4711 visitor      2781     2    1 locked   python3 chain.py"
+has "$out" "   4712 visitor         0     0    0 locked   sleep ?[31m9"
 try 0 showmap
 has "$out" "My Node-Id: 0x0adc"
 has "$out" "0x0add       192.168.10.221   1"
