@@ -111,69 +111,15 @@ Json *client_call_notified(const char *method, Json *params, ClientNotified noti
     return call(method, params, 0, notified, user, ret_status);
 }
 
-/* Several at once */
-
-typedef struct {
-    ClientNotified notified;
-    ClientAnswered answered;
-    gpointer user;
-    guint left;
-} Many;
-
-typedef struct {
-    Many *many;
-    guint index;
-} Asked;
-
-static void many_answered(Rpc *rpc, Json *result, int fd, const GError *error, gpointer user)
-{
-    Asked *asked = user;
-
-    if (fd >= 0)
-        close(fd);
-    asked->many->left--;
-    asked->many->answered(asked->index, result, error, asked->many->user);
-    g_free(asked);
-}
-
-static void many_called(Rpc *rpc, RpcCall *call, const char *method, Json *params, int fd, gpointer user)
-{
-    Many *many = user;
-
-    if (fd >= 0)
-        close(fd);
-    if (many->notified)
-        many->notified(method, params, many->user);
-    rpc_reply(call, NULL);
-}
-
-static void call_many(int fd, const char *method, Json **params, guint n, Many *many)
-{
-    static const RpcEvents events = { .called = many_called };
-    Rpc *rpc = rpc_new(fd, &events, many);
-
-    for (guint i = 0; i < n; i++) {
-        Asked *asked = g_new(Asked, 1);
-
-        *asked = (Asked){ many, i };
-        rpc_call(rpc, method, g_steal_pointer(&params[i]), -1, 0, many_answered, asked);
-    }
-    while (many->left)
-        g_main_context_iteration(NULL, TRUE);
-    rpc_close(rpc);
-    rpc_unref(rpc);
-}
-
 gboolean client_call_many(const char *method, Json **params, guint n, ClientNotified notified, ClientAnswered answered, gpointer user,
                           int *ret_status)
 {
     g_autoptr(GError) error = NULL;
     g_autofree char *socket = socket_for(method, &error);
     int fd = socket ? rpc_connect(socket, &error) : -1;
-    Many many = { notified, answered, user, n };
 
     if (fd >= 0) {
-        call_many(fd, method, params, n, &many);
+        rpc_call_many(fd, method, params, n, notified, answered, user);
         return TRUE;
     }
     for (guint i = 0; i < n; i++)

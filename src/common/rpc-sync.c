@@ -172,3 +172,47 @@ Json *rpc_call_fd(int fd, const char *method, Json *params, guint timeout_ms, gb
 
     return call(fd, method, params, timeout_ms, &sync, error);
 }
+
+/* Several at once */
+
+typedef struct {
+    Sync sync;
+    void (*answered)(guint index, Json *result, const GError *error, gpointer user);
+    guint left;
+} Many;
+
+typedef struct {
+    Many *many;
+    guint index;
+} Asked;
+
+static void many_answer(Rpc *rpc, Json *result, int fd, const GError *error, gpointer user)
+{
+    Asked *asked = user;
+
+    if (fd >= 0)
+        close(fd);
+    asked->many->left--;
+    asked->many->answered(asked->index, result, error, asked->many->sync.user);
+    g_free(asked);
+}
+
+void rpc_call_many(int fd, const char *method, Json **params, guint n,
+                   void (*notified)(const char *method, Json *params, gpointer user),
+                   void (*answered)(guint index, Json *result, const GError *error, gpointer user), gpointer user)
+{
+    static const RpcEvents events = {.called = sync_called};
+    Many many = {.sync = {.notified = notified, .user = user}, .answered = answered, .left = n};
+    Rpc *rpc = rpc_new(fd, &events, &many.sync);
+
+    for (guint i = 0; i < n; i++) {
+        Asked *asked = g_new(Asked, 1);
+
+        *asked = (Asked){&many, i};
+        rpc_call(rpc, method, g_steal_pointer(&params[i]), -1, 0, many_answer, asked);
+    }
+    while (many.left)
+        g_main_context_iteration(NULL, TRUE);
+    rpc_close(rpc);
+    rpc_unref(rpc);
+}

@@ -298,15 +298,21 @@ static gboolean is_movable(Node *node, Hosted *hosted)
            !hosted->sent_away && !is_locked(node, hosted) && !(own && node->standing.stay_own);
 }
 
-/* The number of a guest's group: those of one user and home. 0: none. groups is of names to numbers. */
-static guint group_of(GHashTable *groups, Hosted *hosted)
+char *balancer_group(const Hosted *hosted)
 {
     const char *group = json_get_string(hosted->description, "group", "");
-    g_autofree char *key = NULL;
+    gint64 uid = json_get_int(hosted->description, "uid", -1);
 
-    if (!*group)
+    return *group ? g_strdup_printf("%s %" G_GINT64_FORMAT " %s", hosted->home, uid, group) : NULL;
+}
+
+/* The number of a guest's group; 0: none. groups is of names to numbers. */
+static guint group_of(GHashTable *groups, Hosted *hosted)
+{
+    g_autofree char *key = balancer_group(hosted);
+
+    if (!key)
         return 0;
-    key = g_strdup_printf("%s %" G_GINT64_FORMAT " %s", hosted->home, json_get_int(hosted->description, "uid", -1), group);
     if (!g_hash_table_contains(groups, key))
         g_hash_table_insert(groups, g_strdup(key), GUINT_TO_POINTER(g_hash_table_size(groups) + 1));
     return GPOINTER_TO_UINT(g_hash_table_lookup(groups, key));
@@ -452,7 +458,17 @@ char *balancer_best(Node *node, Job *job, gboolean group)
     return g_strdup(found < 0 ? job->node : names[found]);
 }
 
-const char *balancer_refuge(Node *node, Hosted *hosted)
+/* The index of a name; n: it is not there. */
+static guint index_of(const char *const *names, guint n, const char *name)
+{
+    guint i = 0;
+
+    while (i < n && !g_str_equal(names[i], name))
+        i++;
+    return i;
+}
+
+const char *balancer_refuge(Node *node, Hosted *hosted, const char *with)
 {
     BalanceRules rules = rules_of(node);
     BalanceNode nodes[VECTOR_WINDOW];
@@ -460,8 +476,14 @@ const char *balancer_refuge(Node *node, Hosted *hosted)
     BalanceJob job = load_job(hosted);
     Question question = {node->balancer, &hosted->description, names};
     guint n_nodes = known(node->balancer, nodes, names);
-    int found = balance_refuge(&rules, &job, nodes, n_nodes, may, &question, &node->balancer->seed);
+    guint wanted = with ? index_of(names, n_nodes, with) : n_nodes;
+    Question there = {node->balancer, &hosted->description, names + wanted};
+    int found = -1;
 
+    if (wanted < n_nodes && balance_refuge(&rules, &job, nodes + wanted, 1, may, &there, &node->balancer->seed) == 0)
+        found = wanted;
+    if (found < 0)
+        found = balance_refuge(&rules, &job, nodes, n_nodes, may, &question, &node->balancer->seed);
     if (found < 0)
         return NULL;
     vector_promise(&node->balancer->vector, g_quark_from_string(names[found]), &job, g_get_monotonic_time());

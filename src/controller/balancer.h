@@ -25,8 +25,12 @@ const char *balancer_place(Node *node, Json *description);
 /* Where a job of this home, or the members of its group that are with it, would be best, its present host included (g_free). */
 char *balancer_best(Node *node, Job *job, gboolean group);
 
-/* Where a guest here could go that has to leave, or NULL (owned by the balancer). */
-const char *balancer_refuge(Node *node, Hosted *hosted);
+/* Where a guest here could go that has to leave, or NULL (owned by the balancer). with (NULL: none) is where its group has gone: that is
+ * it, if it can be. */
+const char *balancer_refuge(Node *node, Hosted *hosted, const char *with);
+
+/* A guest's group, as jobs of one user and home have it in common (g_free); NULL: none. */
+char *balancer_group(const Hosted *hosted);
 
 /* A node did not take a job: it is left out for a while. */
 void balancer_refused(Node *node, const char *job, const char *to);

@@ -17,6 +17,7 @@ typedef enum { EXPEL, BRING, DRAIN } Kind;
 
 typedef struct {
     char *id, *name, *to, *reason;
+    char *group;          /* NULL: none */
     double seconds;       /* predicted */
     guint order, tries;
     gboolean late, under_way, over, moved;
@@ -40,6 +41,7 @@ static void leaver_free(Leaver *leaver)
     g_free(leaver->name);
     g_free(leaver->to);
     g_free(leaver->reason);
+    g_free(leaver->group);
     g_free(leaver);
 }
 
@@ -81,12 +83,14 @@ static gboolean concerns(const Evacuation *e, const Hosted *hosted)
     return e->kind == DRAIN || (e->kind == EXPEL && !g_str_equal(hosted->home, node_name(e->node)));
 }
 
-static void add(Evacuation *e, const char *id, const char *name, guint64 bytes)
+/* group is taken over. */
+static void add(Evacuation *e, const char *id, const char *name, guint64 bytes, char *group)
 {
     Leaver *leaver = g_new0(Leaver, 1);
 
     leaver->id = g_strdup(id);
     leaver->name = g_strdup(name);
+    leaver->group = group;
     leaver->seconds = exodus_predict(&e->node->pace, bytes);
     g_ptr_array_add(e->leavers, leaver);
 }
@@ -104,14 +108,14 @@ static guint gather(Evacuation *e)
         Hosted *hosted = value;
 
         if (concerns(e, hosted) && !find(e, hosted->id))
-            add(e, hosted->id, json_get_string(hosted->description, "name", ""), load_bytes(hosted));
+            add(e, hosted->id, json_get_string(hosted->description, "name", ""), load_bytes(hosted), balancer_group(hosted));
     }
     g_hash_table_iter_init(&i, node->jobs);
     while (e->kind == BRING && g_hash_table_iter_next(&i, NULL, &value)) {
         Job *job = value;
 
         if (!g_str_equal(job->node, node_name(node)) && !find(e, job->id))
-            add(e, job->id, job->name, LOAD_FRESH_BYTES);
+            add(e, job->id, job->name, LOAD_FRESH_BYTES, NULL);
     }
     return e->leavers->len - before;
 }
@@ -244,11 +248,23 @@ static void send(Evacuation *e, Hosted *hosted, const char *to, Ticket *ticket)
     cluster_call(e->node->cluster, hosted->home, "job.move", params, ORDER_MS, sent, ticket);
 }
 
-/* Where a guest goes: where there is most room, one that is locked home. NULL: nowhere. */
-static const char *way_out(Evacuation *e, Hosted *hosted)
+/* Where others of its group have gone or are going; NULL: nowhere yet. */
+static const char *group_place(const Evacuation *e, const Leaver *leaver)
+{
+    for (guint i = 0; leaver->group && i < e->leavers->len; i++) {
+        const Leaver *other = e->leavers->pdata[i];
+
+        if (other != leaver && other->to && (other->moved || other->under_way) && g_strcmp0(other->group, leaver->group) == 0)
+            return other->to;
+    }
+    return NULL;
+}
+
+/* Where a guest goes: to its group, else where there is most room, one that is locked home. NULL: nowhere. */
+static const char *way_out(Evacuation *e, const Leaver *leaver, Hosted *hosted)
 {
     gboolean own = g_str_equal(hosted->home, node_name(e->node));
-    const char *to = hosted->locked ? NULL : balancer_refuge(e->node, hosted);
+    const char *to = hosted->locked ? NULL : balancer_refuge(e->node, hosted, group_place(e, leaver));
 
     return to ? to : own ? NULL : hosted->home;
 }
@@ -256,7 +272,7 @@ static const char *way_out(Evacuation *e, Hosted *hosted)
 static void begin(Evacuation *e, Leaver *leaver)
 {
     Hosted *hosted = hosted_find(e->node, leaver->id);
-    const char *to = e->kind == BRING ? node_name(e->node) : hosted ? way_out(e, hosted) : NULL;
+    const char *to = e->kind == BRING ? node_name(e->node) : hosted ? way_out(e, leaver, hosted) : NULL;
     Ticket *ticket;
 
     if (!still_concerned(e, leaver->id)) {

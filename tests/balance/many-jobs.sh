@@ -53,7 +53,8 @@ told migrate
 stopwatch drain admin node2 drain || fail "drain: $(cat "$work/drain")"
 told drain
 [ "$(jobs_on node2)" = 0 ] || fail "node2 has $(jobs_on node2) jobs left"
-note "where they went: node1 $(jobs_on node1), node3 $(jobs_on node3)"
+together() { [ "$(jobs_on node1)" = "$many" ] || [ "$(jobs_on node3)" = "$many" ]; }
+together || fail "a group was torn apart: node1 $(jobs_on node1), node3 $(jobs_on node3)"
 admin node2 stay off >"$work/out" 2>&1 && admin node2 block off >"$work/out" 2>&1 || fail "$(cat "$work/out")"
 
 # all at node3; an expel of them is interrupted when it has got so far: nothing is half done

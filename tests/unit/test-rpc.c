@@ -151,6 +151,109 @@ static void test_ends(void)
     pair_close(&pair);
 }
 
+/* For the calls that block: the other end, in a thread of its own. "keep" is answered when the connection has ended. */
+
+typedef struct {
+    int fd;
+    GMainLoop *loop;
+    RpcCall *kept;
+} Server;
+
+static void server_called(Rpc *rpc, RpcCall *call, const char *method, Json *params, int fd, gpointer user)
+{
+    Server *server = user;
+
+    if (g_str_equal(method, "keep"))
+        server->kept = call;
+    else if (json_has(params, "value"))
+        rpc_reply(call, json_set_int(json_object(), "value", 2 * json_get_int(params, "value", 0)));
+    else
+        rpc_fail_new(call, SJ_ERROR_USAGE, "no value");
+}
+
+static void server_closed(Rpc *rpc, gpointer user)
+{
+    Server *server = user;
+
+    if (server->kept)
+        rpc_reply(server->kept, NULL);
+    g_main_loop_quit(server->loop);
+}
+
+static gpointer serve(gpointer user)
+{
+    static const RpcEvents events = {server_called, server_closed};
+    g_autoptr(GMainContext) context = g_main_context_new();
+    Server server = {.fd = GPOINTER_TO_INT(user)};
+    Rpc *rpc;
+
+    g_main_context_push_thread_default(context);
+    server.loop = g_main_loop_new(context, FALSE);
+    rpc = rpc_new(server.fd, &events, &server);
+    g_main_loop_run(server.loop);
+    rpc_unref(rpc);
+    g_main_loop_unref(server.loop);
+    g_main_context_pop_thread_default(context);
+    return NULL;
+}
+
+static int connect_server(GThread **ret_thread)
+{
+    int ends[2];
+
+    g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), ==, 0);
+    *ret_thread = g_thread_new("server", serve, GINT_TO_POINTER(ends[1]));
+    return ends[0];
+}
+
+static gboolean after_three(gpointer user)
+{
+    return ++*(int *)user >= 3;
+}
+
+static void test_give_up(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(Json) result = NULL;
+    GThread *server;
+    int looked = 0, fd = connect_server(&server);
+
+    g_assert_null(rpc_call_fd(fd, "keep", NULL, 0, after_three, &looked, &error));
+    g_assert_error(error, SJ_ERROR, SJ_ERROR_CUT);
+    g_assert_cmpint(looked, ==, 3);
+    g_thread_join(server);
+    g_clear_error(&error);
+
+    fd = connect_server(&server);
+    looked = -1000;
+    result = rpc_call_fd(fd, "double", json_set_int(json_object(), "value", 4), 0, after_three, &looked, &error);
+    g_assert_no_error(error);
+    g_assert_cmpint(json_get_int(result, "value", 0), ==, 8);
+    g_thread_join(server);
+}
+
+static void note_answer(guint index, Json *result, const GError *error, gpointer user)
+{
+    gint64 *values = user;
+
+    values[index] = error ? -error->code : json_get_int(result, "value", 0);
+}
+
+static void test_many(void)
+{
+    gint64 values[100] = {0};
+    Json *params[100];
+    GThread *server;
+    int fd = connect_server(&server);
+
+    for (guint i = 0; i < 100; i++)
+        params[i] = i == 50 ? NULL : json_set_int(json_object(), "value", i);
+    rpc_call_many(fd, "double", params, 100, NULL, note_answer, values);
+    g_thread_join(server);
+    for (guint i = 0; i < 100; i++)
+        g_assert_cmpint(values[i], ==, i == 50 ? -(gint64)SJ_ERROR_USAGE : 2 * (gint64)i);
+}
+
 static void test_bad_lines(void)
 {
     static const char *const lines[] = {
@@ -194,6 +297,8 @@ int main(int argc, char **argv)
     g_test_add_func("/rpc/call", test_call);
     g_test_add_func("/rpc/descriptor", test_descriptor);
     g_test_add_func("/rpc/ends", test_ends);
+    g_test_add_func("/rpc/give-up", test_give_up);
+    g_test_add_func("/rpc/many", test_many);
     g_test_add_func("/rpc/bad-lines", test_bad_lines);
     g_test_add_func("/json/values", test_json);
     return g_test_run();
