@@ -21,6 +21,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define SPENT_MAX_MS 60000
 #define SET_UP_BYTES 4096   /* QEMU's stream: beyond that memory is being sent, so the first bitmap has been made */
 #define STREAM_LATE_MS 3000
 
@@ -42,6 +43,8 @@ typedef struct {
     Relay *relay;
     GError *error;                 /* of a dial */
     GCancellable *cancellable;     /* of libvirt's call */
+    gint64 begun_us;               /* when home began with it */
+    guint64 bytes;                 /* of the guest's memory then */
     gint64 finished_us;            /* when the destination said that the guest runs there */
 } Departure;
 
@@ -274,7 +277,7 @@ static void migrated(GObject *source, GAsyncResult *result, gpointer user)
         hosted->state = stats.state;
     }
     if (moved) {
-        exodus_learn(&d->node->pace, hosted ? load_bytes(hosted) : 0, stats.total_ms / 1000.0);
+        exodus_learn(&d->node->pace, d->bytes, (g_get_monotonic_time() - d->begun_us) / 1e6);
         json_set_int(answer, "total_ms", stats.total_ms);
         json_set_int(answer, "downtime_ms", downtime_ms(d, &stats));
         json_set_int(answer, "bytes", d->streamed ? d->streamed : stats.bytes);
@@ -449,6 +452,8 @@ void departure_run(Node *node, const char *home, Json *params, RpcCall *call)
         departure_fail(d, error);
         return;
     }
+    d->begun_us = g_get_monotonic_time() - CLAMP(json_get_int(params, "spent_ms", 0), 0, SPENT_MAX_MS) * 1000;
+    d->bytes = load_bytes(hosted);
     d->cancellable = g_cancellable_new();
     hosted->busy = hosted->leaving = TRUE;
     fault("source.asked");

@@ -179,6 +179,16 @@ static void leaver_over(Evacuation *e, Leaver *leaver, const char *reason)
     tell(e, "moved", json_set_int(told, "of", e->leavers->len));
 }
 
+static gboolean step(gpointer user);
+
+/* Looks at them all in so many milliseconds. */
+static void step_in(Evacuation *e, guint ms)
+{
+    if (e->timer)
+        g_source_remove(e->timer);
+    e->timer = g_timeout_add(ms, step, e);
+}
+
 static gboolean still_concerned(const Evacuation *e, const char *id)
 {
     Hosted *hosted = hosted_find(e->node, id);
@@ -194,6 +204,7 @@ static void answered(Evacuation *e, const char *id, Json *stats, const GError *e
     e->under_way--;
     leaver->under_way = FALSE;
     leaver->total_ms = json_get_int(stats, "total_ms", 0);
+    step_in(e, 0); /* there is room for another */
     if (!error) {
         leaver_over(e, leaver, NULL);
         return;
@@ -354,6 +365,7 @@ static gboolean step(gpointer user)
     Evacuation *e = user;
     gint64 now = g_get_monotonic_time();
 
+    e->timer = 0;
     if (e->call && rpc_call_gone(e->call))
         interrupt(e);
     if (e->call && e->deadline_us && now >= e->deadline_us) {
@@ -372,10 +384,10 @@ static gboolean step(gpointer user)
         rpc_reply(e->call, result_of(e));
         e->call = NULL;
     }
-    if (e->call || e->under_way)
-        return G_SOURCE_CONTINUE;
-    e->timer = 0;
-    evacuation_free(e);
+    if (!e->call && !e->under_way)
+        evacuation_free(e);
+    else if (!e->timer)
+        step_in(e, TICK_MS);
     return G_SOURCE_REMOVE;
 }
 
@@ -405,7 +417,7 @@ static void start(Node *node, Kind kind, Json *params, RpcCall *call)
     }
     gather(e);
     plan(e);
-    e->timer = g_timeout_add(TICK_MS, step, e);
+    step_in(e, 0);
 }
 
 void evacuation_expel(Node *node, Json *params, RpcCall *call)

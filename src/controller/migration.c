@@ -185,6 +185,7 @@ static void departed(Rpc *rpc, Json *result, int fd, const GError *error, gpoint
         return;
     }
     json_set_string(params, "token", m->token);
+    json_set_int(params, "spent_ms", (g_get_monotonic_time() - m->started_us) / 1000);
     cluster_call(m->node->cluster, m->from, "migration.run", params, RUN_MS, run_answered, m);
 }
 
