@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-#define SMALL_BYTES (128 << 20)   /* the unit of size: the move of a guest of so much tells as much of the rate as of the base */
+#define UNIT_BYTES (512 << 20)   /* the unit of size: the move of a guest of so much tells as much of the rate as of the base */
 #define FOLLOW 0.3
 
 static int compare(const void *a, const void *b)
@@ -55,14 +55,14 @@ guint exodus_plan(ExodusJob *jobs, guint n_jobs, guint slots, double deadline_s)
  * of the base, large ones of the rate, and any mixture finds both. */
 void exodus_learn(ExodusPace *pace, guint64 bytes, double seconds)
 {
-    double size = (double)bytes / SMALL_BYTES, pace_s = SMALL_BYTES / pace->bytes_per_s;
+    double size = (double)bytes / UNIT_BYTES, pace_s = UNIT_BYTES / pace->bytes_per_s;
     double wanted = FOLLOW * (seconds - pace->base_s - pace_s * size);
     double base_s = CLAMP(pace->base_s + wanted / (1 + size * size), 0.05, 60);
 
     if (size > 0.05)
         pace_s += (wanted - (base_s - pace->base_s)) / size;
     pace->base_s = base_s;
-    pace->bytes_per_s = SMALL_BYTES / CLAMP(pace_s, SMALL_BYTES / 1e11, SMALL_BYTES / 1e5);
+    pace->bytes_per_s = UNIT_BYTES / CLAMP(pace_s, UNIT_BYTES / 1e11, UNIT_BYTES / 1e5);
 }
 
 double exodus_predict(const ExodusPace *pace, guint64 bytes)

@@ -24,7 +24,7 @@ typedef struct {
     double bytes_per_s;     /* of resident memory */
 } ExodusPace;
 
-#define EXODUS_PACE ((ExodusPace){.base_s = 0.6, .bytes_per_s = 60e6})
+#define EXODUS_PACE ((ExodusPace){.base_s = 0.6, .bytes_per_s = 200e6})
 
 /* Learns from a move that is over; predicts the next one. */
 void exodus_learn(ExodusPace *pace, guint64 bytes, double seconds);
