@@ -1,22 +1,39 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* loop.c - waits for descriptors: the only place where the agent sleeps */
+/* loop.c - waits for descriptors: the only place where the agent sleeps
+ *
+ * A limit to the waiting is a timer that is left alone when something else ends the wait: setting one costs an exit from
+ * the guest, and most waits with a limit are short. So a wait may end for nothing.
+ */
 #include "loop.h"
 
 #include "console.h"
 
 #include <errno.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
 #define EVENTS 16
 
 static int loop = -1;
+static Watch timer = { .fd = -1 };
+static uint64_t timer_ms;   /* when it goes off; 0: it is not set */
+
+static void timer_ready(void *user, uint32_t events)
+{
+    uint64_t count;
+
+    if (read(timer.fd, &count, sizeof count) > 0)
+        timer_ms = 0;
+}
 
 void loop_init(void)
 {
     loop = epoll_create1(EPOLL_CLOEXEC);
-    if (loop < 0)
+    timer = (Watch) { .fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC), .ready = timer_ready };
+    if (loop < 0 || timer.fd < 0)
         die("epoll");
+    watch_set(&timer, EPOLLIN);
 }
 
 void watch_set(Watch *watch, uint32_t events)
@@ -40,10 +57,24 @@ void watch_close(Watch *watch)
     watch->fd = -1;
 }
 
+static void timer_set(uint64_t due_ms)
+{
+    struct itimerspec when = { .it_value = { .tv_sec = (time_t)(due_ms / 1000), .tv_nsec = (long)(due_ms % 1000) * 1000000 } };
+
+    if (timer_ms && timer_ms <= due_ms)
+        return;
+    timerfd_settime(timer.fd, TFD_TIMER_ABSTIME, &when, NULL);
+    timer_ms = due_ms;
+}
+
 void loop_wait(int timeout_ms)
 {
     struct epoll_event events[EVENTS];
-    int count = epoll_wait(loop, events, EVENTS, timeout_ms);
+    int count;
+
+    if (timeout_ms > 0)
+        timer_set(now_ms() + (uint64_t)timeout_ms);
+    count = epoll_wait(loop, events, EVENTS, timeout_ms == 0 ? 0 : -1);
 
     for (int i = 0; i < count; i++) {
         const Watch *watch = events[i].data.ptr;

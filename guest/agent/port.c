@@ -20,7 +20,7 @@
 #define PORTS "/sys/class/virtio-ports"
 #define WAIT_MS 10000
 
-static uint8_t buffer[32768];
+static uint8_t buffer[65536];
 
 static bool port_is_called(const char *entry, const char *name)
 {
@@ -86,12 +86,12 @@ static void port_ready(void *user, uint32_t events)
 
     if (events & EPOLLOUT)
         port->blocked = false;
-    /* A read gives at most what is left of one page, so less than a page means that nothing is left. */
+    /* A read gives all that there is, if the buffer has room for it. */
     do {
         size = read(port->watch.fd, buffer, sizeof buffer);
         if (size > 0)
             link_input(port->link, buffer, (size_t)size);
-    } while (size >= 4096);
+    } while (size == sizeof buffer);
     port_set(port, size != 0);
 }
 

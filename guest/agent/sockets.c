@@ -7,6 +7,7 @@
  */
 #include "sockets.h"
 
+#include "common/frame.h"
 #include "common/home-sockets.h"
 #include "console.h"
 
@@ -14,6 +15,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #define DEVICE "/dev/home-sockets"
@@ -26,16 +28,39 @@ struct SocketsLate {
     uint8_t bytes[];
 };
 
-static uint8_t buffer[HOME_SOCKETS_RECORD_MAX];
+/* A record is read to where the link will keep it; the end of one that is longer than a frame, here. */
+static uint8_t tail[HOME_SOCKETS_RECORD_MAX - FRAME_PAYLOAD_MAX];
 
 static void sockets_update(Sockets *sockets)
 {
-    watch_set(&sockets->watch, sockets->pending || sockets->stopped ? 0 : EPOLLIN);
+    watch_set(&sockets->watch, sockets->pending || sockets->stopped || sockets->starved_ms ? 0 : EPOLLIN);
 }
 
 static void sockets_send(Sockets *sockets, size_t size)
 {
-    sockets->pending = link_send(sockets->link, LINK_SOCKETS, buffer, size) ? size : 0;
+    int error;
+
+    if (size <= FRAME_PAYLOAD_MAX)
+        error = link_commit(sockets->link, LINK_SOCKETS, size);
+    else
+        error = link_send2(sockets->link, LINK_SOCKETS, link_prepare(sockets->link), FRAME_PAYLOAD_MAX, tail,
+                           size - FRAME_PAYLOAD_MAX);
+    sockets->pending = error ? size : 0;
+}
+
+static ssize_t sockets_read(Sockets *sockets)
+{
+    struct iovec parts[2] = {
+        { .iov_base = link_prepare(sockets->link), .iov_len = FRAME_PAYLOAD_MAX },
+        { .iov_base = tail, .iov_len = sizeof tail },
+    };
+
+    if (!parts[0].iov_base) {
+        sockets->starved_ms = now_ms() + RETRY_MS;
+        errno = EAGAIN;
+        return -1;
+    }
+    return readv(sockets->watch.fd, parts, 2);
 }
 
 static void sockets_ready(void *user, uint32_t events)
@@ -43,7 +68,7 @@ static void sockets_ready(void *user, uint32_t events)
     Sockets *sockets = user;
 
     for (int i = 0; i < RECORDS_AT_ONCE && !sockets->pending; i++) {
-        ssize_t size = read(sockets->watch.fd, buffer, sizeof buffer);
+        ssize_t size = sockets_read(sockets);
 
         if (size <= 0) {
             if (size == 0 || (errno != EAGAIN && errno != EINTR))
@@ -111,13 +136,17 @@ int sockets_tick(Sockets *sockets)
 {
     struct SocketsLate *late;
 
+    if (sockets->starved_ms && now_ms() >= sockets->starved_ms) {
+        sockets->starved_ms = 0;
+        sockets_update(sockets);
+    }
     while ((late = sockets->first) && sockets_write(sockets, late->bytes, late->size)) {
         sockets->first = late->next;
         if (!sockets->first)
             sockets->last = NULL;
         free(late);
     }
-    return sockets->first ? RETRY_MS : -1;
+    return sockets->first || sockets->starved_ms ? RETRY_MS : -1;
 }
 
 void sockets_writable(Sockets *sockets)

@@ -10,6 +10,7 @@ typedef struct {
     Link *link;
     size_t pending;     /* bytes of a record that was read but that the link had no room for */
     bool stopped;       /* the port is full: nothing is read, so that what is urgent finds a short queue */
+    uint64_t starved_ms; /* there is no memory to read to: until then; 0: there is */
     struct SocketsLate *first, *last;   /* records that the kernel had no memory for */
 } Sockets;
 

@@ -64,6 +64,7 @@ struct Link {
     LinkQueue kept;                   /* numbered, not acknowledged */
     LinkFrame *spare;                 /* frames of full length, for the next ones */
     unsigned spares;
+    LinkFrame *prepared;              /* for link_commit */
     LinkFrame *resend;                /* the next of these to be repeated in this connection */
     uint8_t *stage;                   /* small frames on their way, FRAME_MAX bytes */
     const uint8_t *out;

@@ -14,6 +14,7 @@
 
 #define FRAME_COST (sizeof(LinkFrame) + FRAME_HEADER + 16)
 #define STAGE_FRAME 4096           /* frames up to this size are gathered into one write */
+#define COMMIT_SMALLEST 16384      /* a shorter message does not keep a whole frame's memory */
 #define SPARES_MAX 40              /* full frames kept for the next message: a megabyte and a bit */
 /* bytes that more urgent channels may write while another waits */
 #define PASS_OVER_MAX (128u << 10)
@@ -92,6 +93,7 @@ void send_free(Link *link)
     queue_free(link, &link->kept);
     for (int i = 0; i < LINK_CHANNELS; i++)
         queue_free(link, &link->lanes[i].queue);
+    free(link->prepared);
     send_trim(link);
 }
 
@@ -176,23 +178,43 @@ static void queue_append(LinkQueue *queue, LinkQueue *more)
     queue->last = more->last;
 }
 
+/* Whether a message of this size may be queued; -EAGAIN: later, -EMSGSIZE. */
+static int may_send(Link *link, LinkChannel channel, size_t size)
+{
+    LinkLane *lane;
+
+    if (channel >= LINK_CHANNELS || size == 0 || size > LINK_MESSAGE_MAX ||
+        size > link_windows[channel])
+        return -EMSGSIZE;
+    lane = &link->lanes[channel];
+    if (size <= room(link, channel))
+        return 0;
+    if (!lane->wanted || size < lane->wanted)
+        lane->wanted = size;
+    return -EAGAIN;
+}
+
+/* A message in frames: from here on it is the link's. */
+static void enqueue(Link *link, LinkChannel channel, LinkQueue *frames, size_t size, size_t cost)
+{
+    LinkLane *lane = &link->lanes[channel];
+
+    queue_append(&lane->queue, frames);
+    lane->sent += size;
+    lane->kept_cost += cost;
+    link->counters.unacknowledged_bytes += size;
+}
+
 int link_send2(Link *link, LinkChannel channel, const void *head, size_t head_size,
                const void *data, size_t size)
 {
     Parts parts = { { head, data }, { head_size, size } };
     size_t all = head_size + size, cost = 0;
     LinkQueue frames = { NULL, NULL };
-    LinkLane *lane;
+    int error = all < size ? -EMSGSIZE : may_send(link, channel, all);
 
-    if (channel >= LINK_CHANNELS || all == 0 || all < size || all > LINK_MESSAGE_MAX ||
-        all > link_windows[channel])
-        return -EMSGSIZE;
-    lane = &link->lanes[channel];
-    if (all > room(link, channel)) {
-        if (!lane->wanted || all < lane->wanted)
-            lane->wanted = all;
-        return -EAGAIN;
-    }
+    if (error)
+        return error;
     while (parts.left[0] + parts.left[1]) {
         LinkFrame *frame = frame_new(link, channel, &parts);
 
@@ -203,16 +225,43 @@ int link_send2(Link *link, LinkChannel channel, const void *head, size_t head_si
         queue_push(&frames, frame);
         cost += FRAME_COST + frame->head.length;
     }
-    queue_append(&lane->queue, &frames);
-    lane->sent += all;
-    lane->kept_cost += cost;
-    link->counters.unacknowledged_bytes += all;
+    enqueue(link, channel, &frames, all, cost);
     return 0;
 }
 
 int link_send(Link *link, LinkChannel channel, const void *data, size_t size)
 {
     return link_send2(link, channel, NULL, 0, data, size);
+}
+
+void *link_prepare(Link *link)
+{
+    if (!link->prepared)
+        link->prepared = frame_alloc(link, FRAME_PAYLOAD_MAX);
+    return link->prepared ? link->prepared->bytes + FRAME_HEADER : NULL;
+}
+
+int link_commit(Link *link, LinkChannel channel, size_t size)
+{
+    LinkFrame *frame = link->prepared;
+    LinkQueue frames = { NULL, NULL };
+    Sum sum = SUM_INIT;
+    int error;
+
+    if (!frame || size > FRAME_PAYLOAD_MAX)
+        return -EMSGSIZE;
+    if (size < COMMIT_SMALLEST)
+        return link_send(link, channel, frame->bytes + FRAME_HEADER, size);
+    error = may_send(link, channel, size);
+    if (error)
+        return error;
+    sum_add(&sum, frame->bytes + FRAME_HEADER, size);
+    frame->head = (Frame){ .version = FRAME_VERSION, .type = FRAME_DATA, .channel = channel,
+                           .length = size, .rest = 0, .sum = sum_value(&sum) };
+    link->prepared = NULL;
+    queue_push(&frames, frame);
+    enqueue(link, channel, &frames, size, FRAME_COST + size);
+    return 0;
 }
 
 bool send_chain_at(const Link *link, uint64_t sequence, uint64_t *ret_chain)

@@ -59,6 +59,11 @@ int link_send(Link *link, LinkChannel channel, const void *data, size_t size);
 /* The same from two parts (a header and a body), without joining them first. */
 int link_send2(Link *link, LinkChannel channel, const void *head, size_t head_size,
                const void *data, size_t size);
+/* Room for the beginning of a message, FRAME_PAYLOAD_MAX bytes that the caller fills and gives to link_commit; the same
+ * until that has taken it. NULL: no memory. */
+void *link_prepare(Link *link);
+/* link_send of size bytes, up to FRAME_PAYLOAD_MAX, that lie there; a long message is not copied. */
+int link_commit(Link *link, LinkChannel channel, size_t size);
 /* The longest message that link_send would take now. */
 size_t link_room(const Link *link, LinkChannel channel);
 /* Whether something of the channel was not written yet: what is sent now on another may go first. */

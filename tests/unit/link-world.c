@@ -80,14 +80,24 @@ void world_free(World *world)
     g_free(world);
 }
 
+/* In two parts, or, if it is short, now and then where the link keeps it. */
+static int send_somehow(End *end, LinkChannel channel, const guint8 *data, gsize size)
+{
+    gsize head = size / 3;
+
+    if (size > FRAME_PAYLOAD_MAX || size % 2)
+        return link_send2(end->link, channel, data, head, data + head, size - head);
+    memcpy(link_prepare(end->link), data, size);
+    return link_commit(end->link, channel, size);
+}
+
 gboolean end_send(End *end, LinkChannel channel, gsize size)
 {
     g_autofree guint8 *data = g_malloc(size);
-    gsize head = size / 3;
     int error;
 
     message_fill(data, size, channel, end->sent[channel], end->link->role == LINK_HOME);
-    error = link_send2(end->link, channel, data, head, data + head, size - head);
+    error = send_somehow(end, channel, data, size);
     if (error == -EAGAIN)
         return FALSE;
     g_assert_cmpint(error, ==, 0);
@@ -217,6 +227,7 @@ Link *link_copy(const Link *old, End *end)
     new->user = end;
     new->spare = NULL;
     new->spares = 0;
+    new->prepared = NULL;
     queue_copy(&new->kept, old, new);
     if (old->out_orphan) {
         new->out_frame = frame_copy(old->out_frame);
