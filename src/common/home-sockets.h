@@ -76,7 +76,7 @@ enum home_sockets_type {
 #define HOME_SOCKETS_BY_HOME	0x80000000u
 
 /* What each side may send before TAKEN: bytes of a socket's DATA, or of its DATAGRAM records, heads included. */
-#define HOME_SOCKETS_WINDOW	262144
+#define HOME_SOCKETS_WINDOW	1048576
 /* Connections of a listening socket that home may announce before TAKEN: its backlog, at least 1, at most this. */
 #define HOME_SOCKETS_ACCEPTS	64
 

@@ -33,6 +33,10 @@ NOTES = '''
   last calls and the resume. The guests that are not measured stand still meanwhile.
 - *bytes moved*: what went over the wire for the guest's memory and state. The touched memory holds random bytes.
 - Files: *cold* is the first time in a guest that has just begun, *warm* the second; home has the files in its memory.
+- Sockets: a program in a job at home and one at home, joined by a TCP connection; 64 MB each way, questions one after the other.
+  *The bare virtio port* is what all of it goes through: the same far end as the only process of a bare QEMU, without checksums,
+  credit or anything else that a migration needs. *Both ends in one job*: 256 MB from one process to another; for these rows, and
+  the other MB/s, a larger ratio is the better one.
 - *An idle job*: `sleep` in a job, one of many at once (`--jobs`); its share of memory that several processes have in common is
   counted (Pss). *Wake-ups*: how often a thread of its QEMU or deputy went to sleep.
 '''
