@@ -14,6 +14,7 @@ import os
 import select
 import socket
 import sys
+import tempfile
 import threading
 import time
 
@@ -112,6 +113,17 @@ def ask_errors(port):
         nobody = free.getsockname()[1]
     with socket.socket() as sock:
         yield "refused", error_of(sock.connect, ("127.0.0.1", nobody))
+        yield "refused again", error_of(sock.connect, ("127.0.0.1", nobody))
+        yield "the same socket elsewhere", error_of(sock.connect, ("127.0.0.1", port))
+        for level in 500, socket.IPPROTO_UDP, socket.IPPROTO_IP, socket.IPPROTO_TCP, socket.SOL_SOCKET:
+            yield "unknown option got at level %d" % level, error_of(sock.getsockopt, level, 9999)
+            yield "unknown option set at level %d" % level, error_of(sock.setsockopt, level, 9999, 1)
+    with tempfile.TemporaryDirectory(dir=".") as folder, socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(folder + "/closed")
+        listener.listen()
+        os.chmod(folder + "/closed", 0)
+        with socket.socket(socket.AF_UNIX) as sock:
+            yield "a closed socket of the same job", error_of(sock.connect, folder + "/closed")
     with socket.socket() as sock:
         yield "in use", error_of(sock.bind, ("127.0.0.1", port))
     with socket.socket() as sock:
