@@ -18,7 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PACKETS_AT_ONCE 8
+#define PACKETS_AT_ONCE 4
 #define STATISTICS "/proc/net/sockstat"
 
 static uint8_t packet[TUNNEL_MTU];

@@ -24,6 +24,7 @@
 #define PATIENCE_LONGEST_S 30
 #define ANSWERS_WAITING 256 /* for a guest that asks and does not take the answers */
 #define CLOCK_S 10          /* between CLOCKs */
+#define NAT_UNDER_WAY (160u << 10)   /* bytes; the guest says at least at each 128 KiB that it has them */
 #define NAT_SPARE (512u << 10)   /* of the channel's window; packets are dropped when no more is left */
 #define FLUSH_MS 3000       /* for the guest to bring home what --cache writeback holds */
 
@@ -506,11 +507,15 @@ static gboolean nat_send(const void *packet, gsize size, gpointer user)
     return link_room(link, LINK_SOCKETS) >= NAT_SPARE && link_send(link, LINK_SOCKETS, packet, size) == 0;
 }
 
+/* Also while much is under way, of files as well: what a file request is answered with comes behind it. */
 static gboolean nat_busy(gpointer user)
 {
     const Back *back = user;
+    LinkCounters counters;
 
-    return !port_is_open(back->port) || port_is_full(back->port) || link_queued(back->link, LINK_SOCKETS);
+    link_counters(back->link, &counters);
+    return !port_is_open(back->port) || port_is_full(back->port) || link_queued(back->link, LINK_SOCKETS) ||
+           counters.unacknowledged_bytes > NAT_UNDER_WAY;
 }
 
 static gboolean nat_alive(gpointer user)
