@@ -5,7 +5,8 @@
 #include <stdlib.h>
 
 #define UNIT_BYTES (512 << 20)   /* the unit of size: the move of a guest of so much tells as much of the rate as of the base */
-#define FOLLOW 0.3
+#define FOLLOW_UP 0.3     /* what took longer counts more: what was said to be in time is to be in time */
+#define FOLLOW_DOWN 0.1
 
 static int compare(const void *a, const void *b)
 {
@@ -56,7 +57,7 @@ guint exodus_plan(ExodusJob *jobs, guint n_jobs, guint slots, double deadline_s)
 void exodus_learn(ExodusPace *pace, guint64 bytes, double seconds)
 {
     double size = (double)bytes / UNIT_BYTES, pace_s = UNIT_BYTES / pace->bytes_per_s;
-    double wanted = FOLLOW * (seconds - pace->base_s - pace_s * size);
+    double error = seconds - pace->base_s - pace_s * size, wanted = error * (error > 0 ? FOLLOW_UP : FOLLOW_DOWN);
     double base_s = CLAMP(pace->base_s + wanted / (1 + size * size), 0.05, 60);
 
     if (size > 0.05)

@@ -287,9 +287,13 @@ static void test_exodus(void)
     }
     g_assert_cmpfloat_with_epsilon(exodus_predict(&pace, 500 << 20), 2 + (500 << 20) / 1e7, 5);
     pace = EXODUS_PACE;
-    for (int i = 0; i < 20; i++) /* small guests alone, quicker than their size would let expect */
+    for (int i = 0; i < 60; i++) /* small guests alone, quicker than their size would let expect */
         exodus_learn(&pace, 63 << 20, 0.5);
     g_assert_cmpfloat_with_epsilon(exodus_predict(&pace, 63 << 20), 0.5, 0.01);
+    for (int i = 0; i < 200; i++) /* half of them take three times as long: that is what to reckon with */
+        exodus_learn(&pace, 63 << 20, i % 2 ? 0.4 : 1.2);
+    g_assert_cmpfloat(exodus_predict(&pace, 63 << 20), >, 0.8);
+    g_assert_cmpfloat(exodus_predict(&pace, 63 << 20), <, 1.2);
     exodus_learn(&pace, 0, 0.01);
     exodus_learn(&pace, G_MAXUINT64, 1e9);
     g_assert_true(exodus_predict(&pace, 0) >= 0.05 && exodus_predict(&pace, 1 << 20) < 1e9);
