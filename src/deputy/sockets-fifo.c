@@ -26,6 +26,7 @@
 #define WAKE_SIGNAL (SIGRTMIN + 6)
 #define WAKE_MS 5
 #define STACK_SIZE (128u << 10)
+#define LATE_READ 4096      /* bytes, while the guest does not take its answers: a READ is small, and there may be many */
 
 /* An open that waits. */
 typedef struct {
@@ -239,7 +240,8 @@ static void read_done(Socket *socket, int error, const void *bytes, gsize size)
 static void try_read(Socket *socket)
 {
     static guint8 bytes[HOME_SOCKETS_FIFO_MAX];
-    gssize size = read(socket->fd, bytes, socket->fifo->reading.value);
+    const gsize room = g_queue_is_empty(&socket->all->late) ? HOME_SOCKETS_FIFO_MAX : LATE_READ;
+    gssize size = read(socket->fd, bytes, MIN(socket->fifo->reading.value, room));
 
     if (size >= 0)
         read_done(socket, 0, bytes, (gsize) size);

@@ -25,11 +25,14 @@ typedef struct {
     FilesInode *inode;
     Sockets *sockets;
     GQueue told;            /* of GByteArray */
+    gboolean deaf;          /* takes nothing */
     guint32 requests;
 } Guest;
 
 static int guest_send(const void *head, gsize head_size, const void *data, gsize size, gpointer user)
 {
+    if (((Guest *) user)->deaf)
+        return -EAGAIN;
     GByteArray *record = g_byte_array_new();
 
     g_byte_array_append(record, head, (guint) head_size);
@@ -333,6 +336,32 @@ static void test_lies(void)
     guest_free(guest);
 }
 
+/* Many small questions must not make home keep many long answers for a guest that takes none. */
+static void test_deaf(void)
+{
+    Guest *guest = guest_new();
+    static const char bulk[16384];
+    gsize first, second;
+
+    int fd = open(guest->path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    g_assert_cmpuint(opens(guest, 1, O_RDWR), ==, 0);
+    g_assert_cmpint(write(fd, bulk, sizeof bulk), ==, sizeof bulk);
+    guest->deaf = TRUE;
+    guint32 poll = say(guest, (Head){ .type = HOME_SOCKETS_POLL, .socket = 1, .value = EPOLLIN }, NULL, 0);
+    guint32 request = ask_read(guest, 1, 0), other = ask_read(guest, 1, 0);
+    guest->deaf = FALSE;
+    sockets_writable(guest->sockets);
+    g_assert_cmpuint(answer(guest, poll, NULL, 0, NULL), ==, 0);
+    g_assert_cmpuint(answer(guest, request, NULL, 0, &first), ==, 0);
+    g_assert_cmpuint(answer(guest, other, NULL, 0, &second), ==, 0);
+    g_assert_cmpuint(first, ==, 4096);
+    g_assert_cmpuint(second, ==, 4096);
+    g_assert_cmpuint(answer(guest, ask_read(guest, 1, 0), NULL, 0, &first), ==, 0);
+    g_assert_cmpuint(first, ==, sizeof bulk - 8192);
+    close(fd);
+    guest_free(guest);
+}
+
 /* All of it within the back's system calls. */
 static void test_locked(void)
 {
@@ -369,6 +398,7 @@ int main(int argc, char **argv)
     g_test_add_func("/fifos/bytes", test_bytes);
     g_test_add_func("/fifos/poll", test_poll);
     g_test_add_func("/fifos/lies", test_lies);
+    g_test_add_func("/fifos/deaf", test_deaf);
     g_test_add_func("/fifos/locked", test_locked);
     return g_test_run();
 }
