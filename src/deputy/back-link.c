@@ -214,8 +214,9 @@ static gboolean take_message(Back *back, const WireMessage *message)
         return FALSE;
     case WIRE_STARTED:
         back_mark(back, PAIR_STARTED);
+        if (back->state == BACK_STARTING) /* a guest may say it as often as it likes */
+            g_timeout_add(LOOK_MS, look_at_front, back);
         back_set_state(back, BACK_RUNNING);
-        g_timeout_add(LOOK_MS, look_at_front, back);
         return TRUE;
     case WIRE_STOPPED:
         back_set_state(back, BACK_STOPPED);
@@ -224,8 +225,8 @@ static gboolean take_message(Back *back, const WireMessage *message)
         back_set_state(back, BACK_RUNNING);
         return TRUE;
     case WIRE_LEFT:
-        back->left = TRUE;
-        return TRUE;
+        back->left = back->setup->options->linger; /* else the program's end is the job's */
+        return back->left;
     case WIRE_EXITED:
         take_exited(back, message);
         return TRUE;
