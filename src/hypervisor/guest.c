@@ -4,6 +4,7 @@
 #include "guest.h"
 
 #include "common/error.h"
+#include "common/log.h"
 #include "guest-process.h"
 #include "hypervisor-internal.h"
 #include "monitor.h"
@@ -16,6 +17,8 @@
 
 #define EARLY_MS 2
 #define EARLY_TRIES 500
+#define LATE_MS 20
+#define LATE_TRIES 100
 
 /* One operation: what its worker needs, all of it its own. */
 typedef struct {
@@ -110,53 +113,116 @@ static void start_thread(GTask *task, gpointer source, gpointer data, GCancellab
 
 /* libvirt starts QEMU with its CPUs stopped and asks it a dozen questions, none of which the guest's boot disturbs, before it
  * lets them go. Where there is a second monitor that is done as soon as QEMU listens; libvirt hears of it from QEMU. With a
- * snapshot QEMU takes "cont", whoever says it, as the wish to run as soon as its state is there. */
+ * snapshot QEMU takes "cont", whoever says it, as the wish to run as soon as its state is there. libvirt does not know of that
+ * state: so a QEMU that does not get it would wait for it for ever, and is ended here, at the latest soon after libvirt has it. */
 typedef struct {
-    char *path;
+    Hypervisor *hv;
+    char *id, *path;
     Snapshot *snapshot; /* may be NULL */
     Monitor *monitor;
     guint tries;
+    gboolean trying;    /* we are not done here */
+    gboolean starting;  /* libvirt is not */
+    gboolean failed;    /* it could not */
+    gboolean stuck;     /* QEMU did not take the snapshot */
+    GAsyncReadyCallback callback;
+    gpointer user;
 } Early;
 
-static gboolean early_free(gpointer user)
+static void early_free(Early *early)
+{
+    if (early->trying || early->starting)
+        return;
+    monitor_free(early->monitor);
+    snapshot_unref(early->snapshot);
+    hypervisor_unref(early->hv);
+    g_free(early->path);
+    g_free(early->id);
+    g_free(early);
+}
+
+static gboolean early_end(gpointer user)
 {
     Early *early = user;
 
-    monitor_free(early->monitor);
-    snapshot_unref(early->snapshot);
-    g_free(early->path);
-    g_free(early);
+    early->trying = FALSE;
+    g_clear_pointer(&early->monitor, monitor_free);
+    early_free(early);
     return G_SOURCE_REMOVE;
 }
 
 static void early_done(Json *result, gpointer user)
 {
-    g_idle_add(early_free, user); /* libvirt does the same a moment later, so a failure is none */
+    Early *early = user;
+
+    if (!result && early->stuck && !early->failed)
+        guest_kill(early->hv, early->id);
+    g_idle_add(early_end, early); /* libvirt lets the CPUs go a moment later, so a failure is none */
+}
+
+static void early_loaded(Json *result, gpointer user)
+{
+    Early *early = user;
+
+    early->stuck = !result;
+    if (early->stuck && !early->failed)
+        log_warning("guest %s does not take the snapshot it is to begin from: it is ended", early->id);
+    monitor_command(early->monitor, early->stuck ? "quit" : "cont", early_done, early);
+}
+
+/* Without a snapshot it is soon libvirt's affair alone. */
+static gboolean early_hopes(Early *early)
+{
+    early->tries = early->starting ? MIN(early->tries + 1, EARLY_TRIES) : early->tries + 1;
+    return !early->failed && early->tries < (early->snapshot ? EARLY_TRIES + LATE_TRIES : EARLY_TRIES);
 }
 
 static gboolean early_try(gpointer user)
 {
     Early *early = user;
 
-    early->monitor = monitor_open(early->path, NULL);
-    if (early->monitor && early->snapshot)
-        snapshot_load(early->snapshot, early->monitor);
-    if (early->monitor)
+    early->monitor = early->failed ? NULL : monitor_open(early->path, NULL);
+    if (early->monitor && early->snapshot) {
+        snapshot_load(early->snapshot, early->monitor, early_loaded, early);
+    } else if (early->monitor) {
         monitor_command(early->monitor, "cont", early_done, early);
-    else if (++early->tries < EARLY_TRIES)
-        return G_SOURCE_CONTINUE;
-    else
-        early_free(early);
+    } else if (early_hopes(early)) {
+        g_timeout_add(early->tries < EARLY_TRIES ? EARLY_MS : LATE_MS, early_try, early);
+    } else {
+        if (early->snapshot && !early->failed) {
+            log_warning("guest %s cannot be given the snapshot it is to begin from: it is ended", early->id);
+            guest_kill(early->hv, early->id);
+        }
+        early_end(early);
+    }
     return G_SOURCE_REMOVE;
 }
 
-static void early_start(const GuestSpec *spec)
+/* libvirt is done with it. */
+static void early_started(GObject *source, GAsyncResult *result, gpointer user)
+{
+    Early *early = user;
+
+    early->failed = g_task_had_error(G_TASK(result));
+    early->starting = FALSE;
+    if (early->callback)
+        early->callback(source, result, early->user);
+    early_free(early);
+}
+
+static Early *early_start(Hypervisor *hv, const GuestSpec *spec, GAsyncReadyCallback callback, gpointer user)
 {
     Early *early = g_new0(Early, 1);
 
+    early->hv = hypervisor_ref(hv);
+    early->id = g_strdup(spec->id);
     early->path = monitor_path(spec->channel_path);
     early->snapshot = spec->snapshot ? snapshot_ref(spec->snapshot) : NULL;
+    early->callback = callback;
+    early->user = user;
+    early->trying = early->starting = TRUE;
     g_timeout_add(EARLY_MS, early_try, early);
+    return early;
 }
 
 void guest_start(Hypervisor *hv, const GuestSpec *spec, GAsyncReadyCallback callback, gpointer user)
@@ -166,8 +232,9 @@ void guest_start(Hypervisor *hv, const GuestSpec *spec, GAsyncReadyCallback call
 
     operation->xml = guest_xml(spec, &error);
     if (!error && g_str_equal(spec->accel, "tcg"))
-        early_start(spec);
-    run(hv, operation, error, start_thread, callback, user);
+        run(hv, operation, NULL, start_thread, early_started, early_start(hv, spec, callback, user));
+    else
+        run(hv, operation, error, start_thread, callback, user);
 }
 
 /* suspend and resume */

@@ -201,13 +201,13 @@ void snapshot_save(const char *channel_path, SnapshotDone done, gpointer user)
 
 /* Load */
 
-void snapshot_load(Snapshot *snapshot, Monitor *monitor)
+void snapshot_load(Snapshot *snapshot, Monitor *monitor, MonitorDone done, gpointer user)
 {
     g_autofree char *path = fault("snapshot.load") ? g_strdup("/dev/null") : g_strdup_printf("/proc/self/fd/%d", snapshot->fd);
-    int fd = open(path, O_RDONLY | O_CLOEXEC); /* with a position of its own */
+    int fd = fault("snapshot.open") ? -1 : open(path, O_RDONLY | O_CLOEXEC); /* with a position of its own */
 
     monitor_command_with(monitor, "getfd", "{\"fdname\":\"snapshot\"}", fd, NULL, NULL);
-    monitor_command_with(monitor, "migrate-incoming", "{\"uri\":\"fd:snapshot\"}", -1, NULL, NULL);
+    monitor_command_with(monitor, "migrate-incoming", "{\"uri\":\"fd:snapshot\"}", -1, done, user);
     if (fd >= 0)
         close(fd);
 }

@@ -26,5 +26,6 @@ guint64 snapshot_size(const Snapshot *snapshot);
 typedef void (*SnapshotDone)(Snapshot *snapshot, const GError *error, gpointer user);
 void snapshot_save(const char *channel_path, SnapshotDone done, gpointer user);
 
-/* Has a QEMU that was started to wait for a migration ("-incoming defer") begin from the snapshot. If it cannot, it ends. */
-void snapshot_load(Snapshot *snapshot, Monitor *monitor);
+/* Has a QEMU that was started to wait for a migration ("-incoming defer") begin from the snapshot. done gets NULL if it has not
+ * begun to read it, and goes on waiting; if it cannot read it to the end, it ends. */
+void snapshot_load(Snapshot *snapshot, Monitor *monitor, MonitorDone done, gpointer user);

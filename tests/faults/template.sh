@@ -52,4 +52,10 @@ wait_until 30 sees node1 2 || fail "the controller does not come back"
 ready node1
 gone() { ! ls "$rig_base"/n1/lv/libvirt/qemu/run/sojourn-*.pid >/dev/null 2>&1; }
 wait_until 10 gone || { rig list; fail "guests are left over"; }
+
+# A QEMU that is given no snapshot does not wait for it for ever.
+echo 'snapshot.open lose' >"$faults.new" && mv "$faults.new" "$faults"
+[ "$(on node1 timeout 60 sojourn run -- echo booted)" = booted ] || fail "a guest that got no snapshot hangs"
+! [ -e "$faults" ] || fail "the snapshot was not to be given"
+rig log node1 | grep -q 'does not take the snapshot' || fail "the log does not say that it was ended"
 echo "ok"
