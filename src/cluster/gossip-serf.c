@@ -8,11 +8,16 @@
  * goes by gossip), so a new key is new settings.
  *
  * A node's name in serf is NAME@ADDRESS: serf knows a name by one address for ever, nodes move.
+ *
+ * serf's RPC has a TCP port of the loopback device, which any user of the machine can take while serf
+ * is not there, and serf tells the gossip's key to whoever has the RPC's. So that one is sent only
+ * when the kernel says that a process of this node's user is at the other end.
  */
 #include <errno.h>
 #include <glib-unix.h>
 #include <glib/gstdio.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -309,6 +314,34 @@ static void watch(Gossip *gossip, GIOCondition condition, GUnixFDSourceFunc func
     g_source_attach(gossip->watch, gossip->context);
 }
 
+/* Whether a process of ours is at the other end of a connection to the loopback device: it listens, and has the
+ * connection, or has not taken it yet (then the kernel says 0). */
+static gboolean is_ours(int fd)
+{
+    struct sockaddr_in here, there;
+    socklen_t here_length = sizeof here, there_length = sizeof there;
+    g_autofree char *text = NULL, *listens = NULL, *has = NULL;
+    g_auto(GStrv) lines = NULL;
+    gboolean listening = FALSE, taken = FALSE;
+    guint uid;
+
+    if (getsockname(fd, (struct sockaddr *)&here, &here_length) < 0 ||
+        getpeername(fd, (struct sockaddr *)&there, &there_length) < 0 ||
+        !g_file_get_contents("/proc/self/net/tcp", &text, NULL, NULL))
+        return FALSE;
+    listens = g_strdup_printf(" %08X:%04X 00000000:0000 0A ", there.sin_addr.s_addr, ntohs(there.sin_port));
+    has = g_strdup_printf(" %08X:%04X %08X:%04X ", there.sin_addr.s_addr, ntohs(there.sin_port), here.sin_addr.s_addr,
+                          ntohs(here.sin_port));
+    lines = g_strsplit(text, "\n", -1);
+    for (guint i = 0; lines[i]; i++) {
+        if (sscanf(lines[i], "%*s %*s %*s %*s %*s %*s %*s %u", &uid) != 1)
+            continue;
+        listening = listening || (strstr(lines[i], listens) && uid == geteuid());
+        taken = taken || (strstr(lines[i], has) && (uid == geteuid() || uid == 0));
+    }
+    return listening && taken;
+}
+
 /* The connection is there, or not. */
 static gboolean greet(int fd, GIOCondition condition, gpointer user)
 {
@@ -319,6 +352,11 @@ static gboolean greet(int fd, GIOCondition condition, gpointer user)
 
     if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &failure, &length) < 0 || failure) {
         broken(gossip, g_strerror(failure));
+        return G_SOURCE_REMOVE;
+    }
+    if (!is_ours(fd)) {
+        gossip->failures = PATIENCE; /* with the next attempt there is another port, and another key */
+        broken(gossip, "another user's process has its port");
         return G_SOURCE_REMOVE;
     }
     gossip->reader = serf_reader_new(&events, gossip);
@@ -372,6 +410,8 @@ void gossip_start(Gossip *gossip, const char *node, const char *address, guint p
 {
     Json *settings;
 
+    if (!*gossip->serf || access(gossip->serf, X_OK) < 0)
+        gossip_stop(gossip); /* the one that ran here before it was to be used no more, or was taken away */
     if (!*gossip->serf || gossip_key_number(key) < 0)
         return;
     if (access(gossip->serf, X_OK) < 0) {
