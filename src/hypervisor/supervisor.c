@@ -38,6 +38,8 @@
 #include <unistd.h>
 
 #define LOG_MAX (8 << 20) /* a longer log is put aside at start */
+#define LOG_TOO_LONG (4 * LOG_MAX) /* and one that grows so long meanwhile is cut to its end */
+#define LOG_LOOK 30000 /* ms */
 #define BACK_OFF_MIN 100  /* ms until a child that died is started again */
 #define BACK_OFF_MAX 10000
 #define STEADY 30000  /* ms after which a child's death counts as the first again */
@@ -166,6 +168,27 @@ static int open_log(const char *name)
     if (stat(path, &st) == 0 && st.st_size > LOG_MAX)
         rename(path, old);
     return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+}
+
+/* What serf says is in others' hands: it tells of each packet that it cannot read. The end of the log is put aside, and
+ * the log, which the child has open for appending, is empty. */
+static void cut_log(const char *name)
+{
+    g_autofree char *path = g_strdup_printf("%s/log/%s.log", run_dir, name), *end = NULL;
+    g_autofree char *old = g_strconcat(path, ".old", NULL);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    struct stat st;
+    gssize length;
+
+    if (fd >= 0 && fstat(fd, &st) == 0 && st.st_size > LOG_TOO_LONG) {
+        end = g_malloc(LOG_MAX);
+        length = pread(fd, end, LOG_MAX, st.st_size - LOG_MAX);
+        if (ftruncate(fd, 0) == 0 && length > 0)
+            g_file_set_contents_full(old, end, length, G_FILE_SET_CONTENTS_NONE, 0600, NULL);
+        log_warning("%s was too long: its end is in %s", path, old);
+    }
+    if (fd >= 0)
+        close(fd);
 }
 
 static gboolean runs_with(pid_t pid, const char *text)
@@ -381,16 +404,17 @@ static int supervise(Child *children, guint count, int signals)
 {
     for (;;) {
         struct signalfd_siginfo info;
-        int wait = -1;
+        int wait = LOG_LOOK;
 
         for (guint i = 0; i < count; i++) {
             struct timespec changed;
+            cut_log(children[i].name);
             if (children[i].pid || !child_wanted(&children[i], &changed))
                 continue;
             if (children[i].due <= now_ms())
                 child_start(&children[i]);
             if (!children[i].pid)
-                wait = wait < 0 ? children[i].due - now_ms() : MIN(wait, children[i].due - now_ms());
+                wait = CLAMP(children[i].due - now_ms(), 0, wait);
         }
         poll(&(struct pollfd){.fd = signals, .events = POLLIN}, 1, wait);
         while (read(signals, &info, sizeof info) == sizeof info) {
