@@ -40,8 +40,8 @@ void hello_take_crl(Cluster *cluster, const char *crl)
     if (number > old) {
         g_free(keyring->crl);
         keyring->crl = g_strdup(crl);
-        if (keyring_write(cluster->folder, "crl.pem", crl, &error))
-            keyring_apply(keyring, cluster->identity, &error);
+        keyring_write(cluster->folder, "crl.pem", crl, &error);
+        keyring_apply(keyring, cluster->identity, error ? NULL : &error); /* it counts on a full disk too */
         apply_list(cluster);
     }
     if (error)

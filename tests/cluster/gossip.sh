@@ -40,6 +40,57 @@ wait_until 20 hears node1 2 || fail "node1: $(gossip node1)"
 is_now node3 "$all" || fail "a part that was restarted made a node fail: $(states node3)"
 ! grep "has failed" "$rig_base"/n[234]/log/sojournd.log | grep -v "'node1'" || fail "a node was missed"
 
+if [ "$(id -u)" = 0 ]; then
+    note "another user has taken serf's port: is told no secret, and is gone around"
+    old=$(setting node1 rpc_addr)
+    kill -STOP "$(pid_of node1 supervisor)"
+    kill -9 "$(pid_of node1 serf)"
+    cat >"$work/taker.py" <<'END'
+import os, socket, sys, time
+os.setgid(65534); os.setuid(65534)
+door = socket.socket()
+door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+for attempt in range(100):
+    try:
+        door.bind(("127.0.0.1", int(sys.argv[1])))
+        break
+    except OSError:
+        time.sleep(0.1)
+door.listen()
+door.settimeout(30)
+print("listens", flush=True)
+guest, _ = door.accept()
+guest.settimeout(30)
+print("heard", guest.recv(1000), flush=True)
+END
+    timeout 60 python3 "$work/taker.py" "${old##*:}" >"$work/taker" 2>&1 </dev/null &
+    taker=$!
+    listens() { grep -q listens "$work/taker"; }
+    wait_until 15 listens || fail "nobody takes the port: $(cat "$work/taker")"
+    kill -CONT "$(pid_of node1 supervisor)"
+    wait $taker
+    grep -q "heard b''" "$work/taker" || fail "it was told something, or not asked: $(cat "$work/taker")"
+    wait_until 30 hears node1 2 || fail "node1: $(gossip node1)"
+    [ "$(setting node1 rpc_addr)" != "$old" ] || fail "serf has still the same port"
+fi
+
+note "what strangers make serf say does not fill the disk"
+log=$rig_base/n1/log/serf.log
+echo last words | dd of="$log" bs=1M seek=40 2>/dev/null
+is_cut() { kill -USR2 "$(pid_of node1 supervisor)" && [ "$(stat -c %s "$log")" -lt 100000 ] && tail -n 1 "$log.old" | grep -aq "last words"; }
+wait_until 10 is_cut || fail "serf's log was not cut: $(ls -l "$rig_base/n1/log")"
+[ "$(stat -c '%s %a' "$log.old")" = "8388608 600" ] || fail "its end was not put aside: $(ls -l "$rig_base/n1/log")"
+
+note "a node that is to do without serf from now on does"
+set_serf() { sed -i "/^--serf\$/{n;s|.*|$1|}" "$rig_base/2.settings" && grep -qx -- "$1" "$rig_base/2.settings" || fail "what settings? $(cat "$rig_base/2.settings")"; }
+set_serf none
+rig kill node2 && rig start node2
+without() { gossip node2 | grep -q "serf is not to be used" && [ ! -e "$rig_base/n2/serf.json" ] && [ ! -e "$rig_base/n2/serf.pid" ]; }
+wait_until 20 without || fail "node2: $(gossip node2) $(ls "$rig_base/n2")"
+set_serf "$serf"
+rig kill node2 && rig start node2
+wait_until 20 hears node2 2 || fail "node2: $(gossip node2)"
+
 note "a node fails and returns"
 rig kill node3
 SECONDS=0
