@@ -100,7 +100,7 @@ wait_until 10 hears node1 1 || fail "serf does not miss node3: $(gossip node1)"
 rig start node3
 wait_until 10 is_now node1 "$all" || fail "node3 is not taken back: $(states node1)"
 wait_until 20 hears node1 2 || fail "serf does not take node3 back: $(gossip node1)"
-is_now node4 "$all" || fail "the node without serf does not see it: $(states node4)"
+wait_until 10 is_now node4 "$all" || fail "the node without serf does not see it: $(states node4)"
 
 note "a node that is thrown out takes the old key with it"
 admin node1 cluster leave --force node3 || fail "node3 could not be thrown out"
