@@ -15,14 +15,15 @@
 
 void random_seed(const void *bytes, size_t size)
 {
-    struct {
-        struct rand_pool_info head;
-        unsigned char bytes[SEED_MAX];
-    } pool = { .head = { .entropy_count = (int)(size * 8), .buf_size = (int)size } };
+    union {
+        struct rand_pool_info info;
+        unsigned char space[sizeof(struct rand_pool_info) + SEED_MAX];
+    } pool = { .info = { .entropy_count = (int)(size * 8), .buf_size = (int)size } };
     int fd = open("/dev/urandom", O_RDWR | O_CLOEXEC);
 
-    memcpy(pool.bytes, bytes, size);
-    if (fd < 0 || size > SEED_MAX || ioctl(fd, RNDADDENTROPY, &pool) < 0 || ioctl(fd, RNDRESEEDCRNG) < 0)
+    if (size <= SEED_MAX)
+        memcpy(pool.info.buf, bytes, size);
+    if (fd < 0 || size > SEED_MAX || ioctl(fd, RNDADDENTROPY, &pool.info) < 0 || ioctl(fd, RNDRESEEDCRNG) < 0)
         say("the guest's randomness is its own alone: %s", strerror(errno));
     explicit_bzero(&pool, sizeof pool);
     if (fd >= 0)
