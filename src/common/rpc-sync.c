@@ -5,6 +5,7 @@
 #include "error.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -23,22 +24,49 @@ static gboolean address_of(const char *path, struct sockaddr_un *ret_address, GE
     return FALSE;
 }
 
-int rpc_connect(const char *path, GError **error)
+/* A socket, connected; -1 with errno set, or, where the path is too long, a sentence. */
+static int connected(const char *path, int flags, GError **error)
 {
     struct sockaddr_un address;
-    int fd;
+    int fd, why;
 
     if (!address_of(path, &address, error))
         return -1;
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
+    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
         return fd;
-    g_set_error(error, SJ_ERROR, errno == EACCES ? SJ_ERROR_DENIED : SJ_ERROR_GONE,
-                "No controller answers at %s (%s); start one with \"sojourn-supervisor\" or as a service", path,
-                g_strerror(errno));
-    if (fd >= 0)
-        close(fd);
+    why = errno;
+    close(fd);
+    errno = why;
     return -1;
+}
+
+int rpc_connect(const char *path, GError **error)
+{
+    g_autoptr(GError) reason = NULL;
+    int fd = connected(path, 0, &reason);
+
+    if (reason)
+        g_propagate_error(error, g_steal_pointer(&reason));
+    else if (fd < 0)
+        g_set_error(error, SJ_ERROR, errno == EACCES ? SJ_ERROR_DENIED : SJ_ERROR_GONE,
+                    "No controller answers at %s (%s); start one with \"sojourn-supervisor\" or as a service", path,
+                    g_strerror(errno));
+    return fd;
+}
+
+int rpc_connect_at_once(const char *path, GError **error)
+{
+    g_autoptr(GError) reason = NULL;
+    int fd = connected(path, SOCK_NONBLOCK, &reason);
+
+    if (reason)
+        g_propagate_error(error, g_steal_pointer(&reason));
+    else if (fd < 0)
+        g_set_error(error, SJ_ERROR, SJ_ERROR_GONE, "The socket %s takes no connection: %s", path, g_strerror(errno));
+    else
+        fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+    return fd;
 }
 
 int rpc_listen(const char *path, int mode, GError **error)

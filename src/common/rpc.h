@@ -69,6 +69,9 @@ void rpc_call_many(int fd, const char *method, Json **params, guint n,
 /* Connects to a UNIX stream socket (close-on-exec); -1 and a sentence on failure. */
 int rpc_connect(const char *path, GError **error);
 
+/* The same for a main loop: fails where it would have to wait, because whoever listens has not taken earlier connections. */
+int rpc_connect_at_once(const char *path, GError **error);
+
 /* Listens on a UNIX stream socket with these permissions, replacing a dead one; -1 on failure. */
 int rpc_listen(const char *path, int mode, GError **error);
 

@@ -294,7 +294,7 @@ static void stream_join(Arrival *a)
 
     if (!a->prepared || a->stream_fd < 0)
         return;
-    incoming = rpc_connect(a->incoming_path, &error);
+    incoming = rpc_connect_at_once(a->incoming_path, &error);
     if (incoming >= 0) {
         a->relay = relay_new(a->stream_fd, incoming, RELAY_EXPAND, stream_ended, a);
     } else {

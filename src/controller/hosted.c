@@ -302,7 +302,7 @@ static void hosted_dialled(GObject *source, GAsyncResult *result, gpointer user)
             hosted_doubt(hosted);
     } else {
         hosted->dialling = FALSE;
-        channel = rpc_connect(hosted->channel_path, NULL);
+        channel = rpc_connect_at_once(hosted->channel_path, NULL);
         if (channel >= 0) {
             hosted->relay = relay_new(channel, plain, RELAY_PLAIN, hosted_relay_ended, hosted);
         } else {
@@ -327,7 +327,7 @@ static void hosted_link_here(Hosted *hosted)
 
     if (!job || hosted->given)
         return;
-    channel = rpc_connect(hosted->channel_path, NULL);
+    channel = rpc_connect_at_once(hosted->channel_path, NULL);
     if (channel >= 0)
         hosted_give(hosted, job, channel);
     else

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #define QUIET_MS 500 /* in which it uses less than a tenth of a CPU */
+#define UNSEEN_MAX 20 /* looks in a row that find no process */
 
 struct Unowned {
     Node *node;
@@ -18,6 +19,7 @@ struct Unowned {
     int channel;    /* -1: libvirt is still starting it */
     guint timer;    /* until it is quiet */
     guint64 cpu_ns; /* used when it was last looked at */
+    guint unseen;   /* times in a row that it was not there */
     gboolean unwanted; /* ended while it was being started */
     UnownedTold told;
     gpointer user;
@@ -61,8 +63,16 @@ static gboolean look_if_quiet(gpointer user)
     GuestUsage usage;
     guint64 before = guest->cpu_ns;
 
-    if (!guest_usage(guest->node->hv, guest->id, &usage))
-        return G_SOURCE_CONTINUE;
+    if (!guest_usage(guest->node->hv, guest->id, &usage)) {
+        if (++guest->unseen < UNSEEN_MAX)
+            return G_SOURCE_CONTINUE;
+        guest->timer = 0;
+        log_warning("a guest that was started ahead has gone unnoticed");
+        guest_destroy(guest->node->hv, guest->id, NULL, NULL);
+        unowned_lose(guest);
+        return G_SOURCE_REMOVE;
+    }
+    guest->unseen = 0;
     guest->cpu_ns = usage.cpu_ns;
     if (!before || usage.cpu_ns - before >= QUIET_MS * 1000000ull / 10)
         return G_SOURCE_CONTINUE;
@@ -78,7 +88,7 @@ static void unowned_started(GObject *source, GAsyncResult *result, gpointer user
     gboolean there = guest_finish(result, &error);
 
     if (there && !guest->unwanted)
-        guest->channel = rpc_connect(guest->channel_path, &error);
+        guest->channel = rpc_connect_at_once(guest->channel_path, &error);
     if (guest->channel >= 0) {
         guest->timer = g_timeout_add(QUIET_MS, look_if_quiet, guest);
         return;

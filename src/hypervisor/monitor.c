@@ -160,7 +160,7 @@ static gboolean monitor_readable(gint fd, GIOCondition condition, gpointer user)
 
 Monitor *monitor_open(const char *path, GError **error)
 {
-    int fd = rpc_connect(path, error);
+    int fd = rpc_connect_at_once(path, error);
     Monitor *monitor;
 
     if (fd < 0)

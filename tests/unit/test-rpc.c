@@ -3,8 +3,11 @@
 #include "common/error.h"
 #include "common/rpc.h"
 
+#include <fcntl.h>
+#include <glib/gstdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 typedef struct {
@@ -232,6 +235,31 @@ static void test_give_up(void)
     g_thread_join(server);
 }
 
+/* Nobody takes the connections: so many are let in, the next would have to wait. */
+static void test_at_once(void)
+{
+    g_autofree char *folder = g_dir_make_tmp("rpc-XXXXXX", NULL), *path = g_build_filename(folder, "s", NULL);
+    g_autoptr(GError) error = NULL;
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), fds[8], count = 0;
+
+    g_strlcpy(address.sun_path, path, sizeof address.sun_path);
+    g_assert_cmpint(bind(listener, (struct sockaddr *)&address, sizeof address), ==, 0);
+    g_assert_cmpint(listen(listener, 1), ==, 0);
+    alarm(20); /* rather than to hang */
+    while (count < 8 && (fds[count] = rpc_connect_at_once(path, &error)) >= 0)
+        g_assert_false(fcntl(fds[count++], F_GETFL) & O_NONBLOCK);
+    alarm(0);
+    g_assert_cmpint(count, >, 0);
+    g_assert_cmpint(count, <, 8);
+    g_assert_error(error, SJ_ERROR, SJ_ERROR_GONE);
+    while (count)
+        close(fds[--count]);
+    close(listener);
+    g_unlink(path);
+    g_rmdir(folder);
+}
+
 static void note_answer(guint index, Json *result, const GError *error, gpointer user)
 {
     gint64 *values = user;
@@ -298,6 +326,7 @@ int main(int argc, char **argv)
     g_test_add_func("/rpc/descriptor", test_descriptor);
     g_test_add_func("/rpc/ends", test_ends);
     g_test_add_func("/rpc/give-up", test_give_up);
+    g_test_add_func("/rpc/at-once", test_at_once);
     g_test_add_func("/rpc/many", test_many);
     g_test_add_func("/rpc/bad-lines", test_bad_lines);
     g_test_add_func("/json/values", test_json);
