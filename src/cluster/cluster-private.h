@@ -26,6 +26,8 @@ struct Cluster {
     gboolean discovers;
     Discovery *discovery;
     GPtrArray *candidates; /* what pending.c has seen */
+    gint64 pending_us; /* when it began to count what it has told of in the log, monotonic */
+    guint pending_told;
     Waiting *waiting;      /* NULL: this node does not wait to be let in */
     Authority *authority; /* NULL: not here */
     Keyring *keyring;     /* NULL: no cluster */

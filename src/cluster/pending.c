@@ -12,7 +12,7 @@
 #include "common/error.h"
 #include "common/log.h"
 
-enum { CANDIDATES_MAX = 100, DIGITS = 64, TOKEN_S = 120, DIAL_MS = 10000, ADMIT_MS = 25000 };
+enum { CANDIDATES_MAX = 100, DIGITS = 64, TOKEN_S = 120, DIAL_MS = 10000, ADMIT_MS = 25000, TOLD_MAX = 20, TOLD_S = 60 };
 
 typedef struct {
     char *service, *name, *address, *fingerprint;
@@ -51,6 +51,19 @@ gboolean pending_check(const DiscoveryNode *node)
            strspn(node->fingerprint, "0123456789abcdef") == DIGITS && g_hostname_is_ip_address(node->address);
 }
 
+/* Anybody on the network can come and go as often as they like: of some in a minute the log tells, of more it does not. */
+static void tell(Cluster *cluster, const DiscoveryNode *node)
+{
+    gint64 now = g_get_monotonic_time();
+
+    if (!cluster->pending_us || now - cluster->pending_us > TOLD_S * G_USEC_PER_SEC) {
+        cluster->pending_us = now;
+        cluster->pending_told = 0;
+    }
+    if (cluster->pending_told++ < TOLD_MAX)
+        log_info("a node that calls itself '%s', at %s port %u, waits to be let in", node->name, node->address, node->port);
+}
+
 void pending_found(const char *service, const DiscoveryNode *node, gpointer user)
 {
     Cluster *cluster = user;
@@ -63,7 +76,7 @@ void pending_found(const char *service, const DiscoveryNode *node, gpointer user
     *candidate = (Candidate){g_strdup(service), g_strdup(node->name), g_strdup(node->address),
                              g_strdup(node->fingerprint), node->port};
     g_ptr_array_add(cluster->candidates, candidate);
-    log_info("a node that calls itself '%s', at %s port %u, waits to be let in", node->name, node->address, node->port);
+    tell(cluster, node);
 }
 
 void pending_lost(const char *service, gpointer user)
