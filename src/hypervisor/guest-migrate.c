@@ -27,6 +27,7 @@
 #define PATIENT_PASSES 4  /* passes over memory before the downtime limit is raised */
 #define DOWNTIME_MAX_MS 2000
 #define SEEN_WAIT_MS 100 /* for the event after the call */
+#define ENDED_WAIT_MS 10 /* libvirt says what it did right after it has said that the guest is gone */
 
 typedef struct {
     Hypervisor *hv;
@@ -42,6 +43,7 @@ typedef struct {
     GCond over_cond;
     gboolean over;       /* the call has returned */
     gint64 settle_until; /* monotonic, us */
+    gboolean ended;      /* libvirt has said that the guest is gone here */
     GuestMigrated migrated;
     gboolean success;
     GError *error;
@@ -186,8 +188,13 @@ static gboolean settle(gpointer user)
     GTask *task = user;
     Migration *migration = g_task_get_task_data(task);
     MigrationSeen seen = hypervisor_migration_seen(migration->hv, migration->id);
+    gint64 now = g_get_monotonic_time();
 
-    if (migration->success && !seen.done && !seen.ended && g_get_monotonic_time() < migration->settle_until)
+    if (seen.ended && !migration->ended) {
+        migration->ended = TRUE;
+        migration->settle_until = MIN(migration->settle_until, now + ENDED_WAIT_MS * 1000);
+    }
+    if (migration->success && !seen.done && now < migration->settle_until)
         return G_SOURCE_CONTINUE;
     migration->migrated.downtime_ms = seen.job.downtime_ms;
     migration->migrated.bytes = seen.job.bytes;
