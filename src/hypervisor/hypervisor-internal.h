@@ -18,7 +18,7 @@ void hypervisor_give_back(Hypervisor *hv, Virt *virt);
  * hypervisor_forget_migration. */
 typedef struct {
     gboolean under_way;
-    gboolean ended;    /* the guest here: no more will be told */
+    gboolean ended;    /* the guest here is gone; what libvirt says of the migration follows at once, or not at all */
     gboolean done;
     VirtJobDone job;
     gint64 stopped_us; /* when it was last seen to be paused; 0: not */
