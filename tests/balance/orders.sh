@@ -78,9 +78,10 @@ SECONDS=0
 has "$work/drain" "will not make it"
 admin node1 stay off >"$work/out"; admin node1 block off >"$work/out"
 admin node2 block off >"$work/out"
-# by the words that it said
-late=$(grep -c "will not make it" "$work/drain")
-[ "$(jobs_on node1)" -ge "$late" ] || fail "more have left than it said: $(cat "$work/drain")"
+# It keeps its word: who was not named is out. One may be late on a busy machine; that more get out than it said is no harm.
+late=$(grep -c "will not make it" "$work/drain") stayed=$(jobs_on node1)
+[ "$stayed" -le $((late + 1)) ] || fail "$stayed stayed, but it named $late: $(cat "$work/drain")"
+[ "$stayed" = "$(grep -c ") stays: " "$work/drain")" ] || fail "$stayed stayed, but it said otherwise in the end: $(cat "$work/drain")"
 all_tick "${names[@]}"
 note "drain --deadline=1: $late of 4 will not make it"
 
