@@ -40,7 +40,7 @@ class Node:
 
 class Guest:
     def __init__(self, image, spec, mib):
-        self.folder = os.path.join(image.folder, f'twins{mib}')
+        self.folder = os.path.join(os.path.dirname(image.folder), f't{mib}')  # short: QEMU's sockets are below it
         self.images, self.programs = os.path.join(self.folder, 'images'), os.path.join(self.folder, 'lib')
         os.makedirs(os.path.join(self.images, 'x86_64'))
         os.makedirs(self.programs)
