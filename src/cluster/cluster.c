@@ -12,6 +12,7 @@
 #include "cluster-private.h"
 #include "common/error.h"
 #include "common/log.h"
+#include "common/source.h"
 #include "x509.h"
 
 enum { LISTEN_AGAIN_S = 2, RENEWAL_S = 6 * 3600, TOKEN_S = 3600, STRANGER_S = 60 };
@@ -22,22 +23,11 @@ void cluster_tell(Cluster *cluster, const char *node)
         cluster->events.changed(cluster, node, cluster->user);
 }
 
-static void source_clear(GSource **source)
-{
-    if (!*source)
-        return;
-    g_source_destroy(*source);
-    g_clear_pointer(source, g_source_unref);
-}
-
 GSource *cluster_timer(guint seconds, GSourceFunc function, gpointer data)
 {
     g_autoptr(GMainContext) context = g_main_context_ref_thread_default();
-    GSource *source = g_timeout_source_new(seconds * 1000);
 
-    g_source_set_callback(source, function, data, NULL);
-    g_source_attach(source, context);
-    return source;
+    return source_add(g_timeout_source_new(seconds * 1000), context, function, data);
 }
 
 /* ---- What comes from others ---- */

@@ -16,6 +16,7 @@
 #include <avahi-glib/glib-watch.h>
 
 #include "common/log.h"
+#include "common/source.h"
 
 enum { AGAIN_S = 10, SERVICES_MAX = 256 };
 
@@ -38,14 +39,6 @@ struct Discovery {
 };
 
 static void connect_avahi(Discovery *discovery);
-
-static void source_clear(GSource **source)
-{
-    if (!*source)
-        return;
-    g_source_destroy(*source);
-    g_clear_pointer(source, g_source_unref);
-}
 
 static void resolver_free(gpointer resolver)
 {
@@ -204,9 +197,7 @@ static void again_after(Discovery *discovery, guint seconds, int code)
     discovery->trouble = g_strdup_printf("Avahi does not answer: %s", avahi_strerror(code));
     discovery->ready = FALSE;
     source_clear(&discovery->again);
-    discovery->again = g_timeout_source_new_seconds(seconds);
-    g_source_set_callback(discovery->again, try_again, discovery, NULL);
-    g_source_attach(discovery->again, discovery->context);
+    discovery->again = source_add(g_timeout_source_new_seconds(seconds), discovery->context, try_again, discovery);
 }
 
 static void client_changed(AvahiClient *client, AvahiClientState state, void *user)

@@ -25,6 +25,7 @@
 #include "common/error.h"
 #include "common/json.h"
 #include "common/log.h"
+#include "common/source.h"
 #include "gossip.h"
 #include "serf.h"
 
@@ -54,21 +55,11 @@ char *gossip_settings(const char *run_dir)
     return g_build_filename(run_dir, "serf.json", NULL);
 }
 
-static void source_clear(GSource **source)
-{
-    if (!*source)
-        return;
-    g_source_destroy(*source);
-    g_clear_pointer(source, g_source_unref);
-}
-
 /* At most one thing is waited for: the next attempt, or the next time everything is asked for. */
 static void later(Gossip *gossip, guint ms, GSourceFunc function)
 {
     source_clear(&gossip->timer);
-    gossip->timer = g_timeout_source_new(ms);
-    g_source_set_callback(gossip->timer, function, gossip, NULL);
-    g_source_attach(gossip->timer, gossip->context);
+    gossip->timer = source_add(g_timeout_source_new(ms), gossip->context, function, gossip);
 }
 
 static void set_ready(Gossip *gossip, gboolean ready)
@@ -309,9 +300,8 @@ static gboolean heard(int fd, GIOCondition condition, gpointer user)
 static void watch(Gossip *gossip, GIOCondition condition, GUnixFDSourceFunc function)
 {
     source_clear(&gossip->watch);
-    gossip->watch = g_unix_fd_source_new(gossip->fd, condition | G_IO_HUP | G_IO_ERR);
-    g_source_set_callback(gossip->watch, G_SOURCE_FUNC(function), gossip, NULL);
-    g_source_attach(gossip->watch, gossip->context);
+    gossip->watch = source_add(g_unix_fd_source_new(gossip->fd, condition | G_IO_HUP | G_IO_ERR), gossip->context,
+                               G_SOURCE_FUNC(function), gossip);
 }
 
 /* Whether a process of ours is at the other end of a connection to the loopback device: it listens, and has the

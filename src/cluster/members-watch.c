@@ -13,6 +13,7 @@
  * of our reach, and one that serf has lost may answer.
  */
 #include "common/log.h"
+#include "common/source.h"
 #include "members-private.h"
 
 enum { PERIOD_MS = 1000, MISSES = 3, SLOW_ROUNDS = 5, SAMPLE = 16, MEET_ROUNDS_MAX = 32 };
@@ -151,9 +152,7 @@ void members_start(Members *members, Peers *peers, Gossip *gossip, guint period_
     members->round_us = g_get_monotonic_time();
     for (guint i = 0; i < members->all->len; i++)
         members_tell_peers(members, g_ptr_array_index(members->all, i));
-    members->timer = g_timeout_source_new(members->period_ms);
-    g_source_set_callback(members->timer, next_round, members, NULL);
-    g_source_attach(members->timer, context);
+    members->timer = source_add(g_timeout_source_new(members->period_ms), context, next_round, members);
 }
 
 void members_gossip(Members *members, gboolean ready)

@@ -10,6 +10,7 @@
 
 #include "common/error.h"
 #include "common/log.h"
+#include "common/source.h"
 
 enum { MEMBERS_MAX = 10000, NAME_MAX_LENGTH = 63, SERIALS_LENGTH_MAX = 2000 };
 
@@ -55,10 +56,7 @@ void members_free(Members *members)
     if (!members)
         return;
     members->stopped = TRUE;
-    if (members->timer) {
-        g_source_destroy(members->timer);
-        g_source_unref(members->timer);
-    }
+    source_clear(&members->timer);
     members_unref(members);
 }
 

@@ -18,6 +18,7 @@
 
 #include "common/error.h"
 #include "common/log.h"
+#include "common/source.h"
 
 enum { FIRST_MS = 100, LAST_MS = 5000, DIAL_MS = 5000, CALL_MS = 60000, NAMELESS_MS = 30000 };
 enum { STEADY_US = 2 * G_USEC_PER_SEC, EAGER_US = G_USEC_PER_SEC / 5, WAITING_MAX = 1000 };
@@ -81,21 +82,9 @@ typedef struct {
 
 static void peer_dial(Peer *peer);
 
-static void source_clear(GSource **source)
-{
-    if (!*source)
-        return;
-    g_source_destroy(*source);
-    g_clear_pointer(source, g_source_unref);
-}
-
 static GSource *timer_add(Peers *peers, guint ms, GSourceFunc function, gpointer data)
 {
-    GSource *source = g_timeout_source_new(ms);
-
-    g_source_set_callback(source, function, data, NULL);
-    g_source_attach(source, peers->context);
-    return source;
+    return source_add(g_timeout_source_new(ms), peers->context, function, data);
 }
 
 static void peers_unref(Peers *peers)

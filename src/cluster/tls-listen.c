@@ -15,6 +15,7 @@
 
 #include "common/error.h"
 #include "common/log.h"
+#include "common/source.h"
 #include "tls-identity.h"
 
 enum { HANDSHAKE_S = 10, ANSWER_S = 30, PAUSE_MS = 50 };
@@ -312,15 +313,9 @@ static gboolean resume(gpointer data)
 
 static void set_source(TlsListener *listener, GSource *source, GSourceFunc function)
 {
-    if (listener->source) {
-        g_source_destroy(listener->source);
-        g_source_unref(listener->source);
-    }
-    listener->source = source;
-    if (source) {
-        g_source_set_callback(source, function, listener, NULL);
-        g_source_attach(source, listener->context);
-    }
+    source_clear(&listener->source);
+    if (source)
+        listener->source = source_add(source, listener->context, function, listener);
 }
 
 static gboolean connection_came(int fd, GIOCondition condition, gpointer data)

@@ -21,6 +21,7 @@ libcommon_a_SOURCES = \
 	src/common/landlock.c src/common/landlock.h \
 	src/common/log.c src/common/log.h \
 	src/common/rpc.c src/common/rpc.h src/common/rpc-sync.c \
+	src/common/source.c src/common/source.h \
 	$(NULL)
 libcommon_a_CFLAGS = $(AM_CFLAGS) $(JSON_CFLAGS)
 COMMON_LIBS = libcommon.a $(GLIB_LIBS) $(JSON_LIBS)

@@ -3,6 +3,7 @@
 #include "rpc.h"
 
 #include "error.h"
+#include "source.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -140,30 +141,22 @@ static gboolean sync_look(gpointer user)
     return G_SOURCE_CONTINUE;
 }
 
-static GSource *look_source(Sync *sync, GMainContext *context)
-{
-    GSource *source = g_timeout_source_new(LOOK_MS);
-
-    g_source_set_callback(source, sync_look, sync, NULL);
-    g_source_attach(source, context);
-    return source;
-}
-
 /* fd and params are taken over. */
 static Json *call(int fd, const char *method, Json *params, guint timeout_ms, Sync *sync, GError **error)
 {
     static const RpcEvents events = {.called = sync_called};
     GMainContext *context = g_main_context_new();
-    g_autoptr(GSource) look = sync->gives_up ? look_source(sync, context) : NULL;
+    GSource *look = NULL;
     Rpc *rpc;
 
+    if (sync->gives_up)
+        look = source_add(g_timeout_source_new(LOOK_MS), context, sync_look, sync);
     g_main_context_push_thread_default(context);
     rpc = rpc_new(fd, &events, sync);
     rpc_call(rpc, method, params, -1, timeout_ms, sync_answer, sync);
     while (!sync->done)
         g_main_context_iteration(context, TRUE);
-    if (look)
-        g_source_destroy(look);
+    source_clear(&look);
     rpc_close(rpc);
     while (g_main_context_iteration(context, FALSE))
         ;

@@ -14,6 +14,7 @@
 
 #include "error.h"
 #include "log.h"
+#include "source.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -72,21 +73,6 @@ static void output_free(Output *output)
         close(output->fd);
     g_string_free(output->text, TRUE);
     g_free(output);
-}
-
-static void source_clear(GSource **source)
-{
-    if (!*source)
-        return;
-    g_source_destroy(*source);
-    g_clear_pointer(source, g_source_unref);
-}
-
-static GSource *source_add(Rpc *rpc, GSource *source, GSourceFunc callback, gpointer user)
-{
-    g_source_set_callback(source, callback, user, NULL);
-    g_source_attach(source, rpc->context);
-    return source;
 }
 
 Rpc *rpc_ref(Rpc *rpc)
@@ -159,7 +145,7 @@ void rpc_close(Rpc *rpc)
     close(rpc->fd);
     rpc->fd = -1;
     rpc_ref(rpc);
-    rpc->closer = source_add(rpc, g_idle_source_new(), rpc_closed_idle, rpc);
+    rpc->closer = source_add(g_idle_source_new(), rpc->context, rpc_closed_idle, rpc);
     g_source_set_priority(rpc->closer, G_PRIORITY_DEFAULT);
 }
 
@@ -203,7 +189,7 @@ static gboolean rpc_flush(gint fd, GIOCondition condition, gpointer user);
 static void rpc_want_write(Rpc *rpc)
 {
     if (!rpc->writer)
-        rpc->writer = source_add(rpc, g_unix_fd_source_new(rpc->fd, G_IO_OUT),
+        rpc->writer = source_add(g_unix_fd_source_new(rpc->fd, G_IO_OUT), rpc->context,
                                  G_SOURCE_FUNC(rpc_flush), rpc);
 }
 
@@ -287,7 +273,7 @@ void rpc_call(Rpc *rpc, const char *method, Json *params, int fd, guint timeout_
     pending->method = g_strdup(method);
     g_hash_table_insert(rpc->pending, &pending->id, pending);
     if (timeout_ms)
-        pending->timeout = source_add(rpc, g_timeout_source_new(timeout_ms), pending_timeout, pending);
+        pending->timeout = source_add(g_timeout_source_new(timeout_ms), rpc->context, pending_timeout, pending);
     json_set_int(message, "id", pending->id);
     json_set_string(message, "method", method);
     json_set(message, "params", params ? params : json_object());
@@ -295,7 +281,7 @@ void rpc_call(Rpc *rpc, const char *method, Json *params, int fd, guint timeout_
     if (!rpc->open && !rpc->closer) { /* closed long ago: the answer comes from the main loop all the same */
         rpc_ref(rpc);
         rpc->events.closed = NULL;
-        rpc->closer = source_add(rpc, g_idle_source_new(), rpc_closed_idle, rpc);
+        rpc->closer = source_add(g_idle_source_new(), rpc->context, rpc_closed_idle, rpc);
     }
 }
 
@@ -543,7 +529,7 @@ Rpc *rpc_new(int fd, const RpcEvents *events, gpointer user)
     if (events)
         rpc->events = *events;
     rpc->user = user;
-    rpc->reader = source_add(rpc, g_unix_fd_source_new(fd, G_IO_IN | G_IO_HUP | G_IO_ERR),
-                             G_SOURCE_FUNC(rpc_readable), rpc);
+    rpc->reader = source_add(g_unix_fd_source_new(fd, G_IO_IN | G_IO_HUP | G_IO_ERR), rpc->context,
+                                 G_SOURCE_FUNC(rpc_readable), rpc);
     return rpc;
 }

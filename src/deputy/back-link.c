@@ -9,6 +9,7 @@
 
 #include "common/error.h"
 #include "common/log.h"
+#include "common/source.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -62,9 +63,7 @@ void back_to_front(Back *back, const void *head, gsize head_size, const void *da
     g_queue_push_tail(&back->to_front, g_byte_array_free_to_bytes(packet));
     if (back->pair_out)
         return;
-    back->pair_out = g_unix_fd_source_new(fd, G_IO_OUT);
-    g_source_set_callback(back->pair_out, G_SOURCE_FUNC(front_writable), back, NULL);
-    g_source_attach(back->pair_out, NULL);
+    back->pair_out = source_add(g_unix_fd_source_new(fd, G_IO_OUT), NULL, G_SOURCE_FUNC(front_writable), back);
 }
 
 /* To the guest */
@@ -430,9 +429,7 @@ static gboolean front_readable(int fd, GIOCondition condition, gpointer user)
 void back_front_watch(Back *back)
 {
     g_unix_set_fd_nonblocking(back->setup->pair, TRUE, NULL);
-    back->pair_in = g_unix_fd_source_new(back->setup->pair, G_IO_IN);
-    g_source_set_callback(back->pair_in, G_SOURCE_FUNC(front_readable), back, NULL);
-    g_source_attach(back->pair_in, NULL);
+    back->pair_in = source_add(g_unix_fd_source_new(back->setup->pair, G_IO_IN), NULL, G_SOURCE_FUNC(front_readable), back);
 }
 
 /* Set-up */

@@ -21,6 +21,7 @@
 
 #include "common/error.h"
 #include "common/log.h"
+#include "common/source.h"
 #include "common/tunnel.h"
 #include "nat-network.h"
 
@@ -453,10 +454,7 @@ void nat_free(Nat *nat)
     if (!nat)
         return;
     nat->closed = TRUE;
-    if (nat->source) {
-        g_source_destroy(nat->source);
-        g_source_unref(nat->source);
-    }
+    source_clear(&nat->source);
     if (nat->slirp)
         slirp_cleanup(nat->slirp);
     if (nat->epoll >= 0)

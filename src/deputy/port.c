@@ -6,6 +6,8 @@
  */
 #include "port.h"
 
+#include "common/source.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <glib-unix.h>
@@ -147,8 +149,7 @@ void port_free(Port *port)
     if (!port)
         return;
     port_close(port);
-    g_source_destroy(port->source);
-    g_source_unref(port->source);
+    source_clear(&port->source);
     g_free(port->buffer);
     g_free(port);
 }

@@ -8,6 +8,8 @@
  */
 #include "replies.h"
 
+#include "common/source.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -100,8 +102,7 @@ void replies_free(Replies *replies)
 {
     if (!replies)
         return;
-    g_source_destroy(replies->source);
-    g_source_unref(replies->source);
+    source_clear(&replies->source);
     for (guint i = 0; i < replies->fresh->len; i++)
         g_byte_array_unref(replies->fresh->pdata[i]);
     g_ptr_array_unref(replies->fresh);

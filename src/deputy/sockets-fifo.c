@@ -13,6 +13,8 @@
  */
 #include "sockets-impl.h"
 
+#include "common/source.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -77,8 +79,7 @@ static void *wait_for_other_end(void *user)
 static void opening_free(Opening *opening)
 {
     pthread_join(opening->thread, NULL);
-    g_source_destroy(opening->done);
-    g_source_unref(opening->done);
+    source_clear(&opening->done);
     if (opening->waking)
         g_source_remove(opening->waking);
     close(opening->place);

@@ -9,6 +9,7 @@
 
 #include "common/error.h"
 #include "common/log.h"
+#include "common/source.h"
 
 #include <errno.h>
 #include <string.h>
@@ -197,10 +198,7 @@ gboolean sockets_poll_open(Sockets *sockets, GError **error)
 
 void sockets_poll_close(Sockets *sockets)
 {
-    if (sockets->source) {
-        g_source_destroy(sockets->source);
-        g_source_unref(sockets->source);
-    }
+    source_clear(&sockets->source);
     if (sockets->epoll >= 0)
         close(sockets->epoll);
 }

@@ -13,6 +13,7 @@
 
 #include "common/fault.h"
 #include "common/log.h"
+#include "common/source.h"
 #include "gate-cookie.h"
 #include "libvirt-rpc.h"
 
@@ -47,15 +48,6 @@ struct GateSource {
 static void source_fault(GateSource *gate, gboolean violation, const char *format, ...)
     G_GNUC_PRINTF(3, 4);
 
-static void source_clear(GSource **source)
-{
-    if (*source) {
-        g_source_destroy(*source);
-        g_source_unref(*source);
-        *source = NULL;
-    }
-}
-
 static gboolean on_later(gpointer user)
 {
     GateSource *gate = user;
@@ -74,9 +66,7 @@ static gboolean on_later(gpointer user)
 static void call_back_later(GateSource *gate)
 {
     source_clear(&gate->later);
-    gate->later = g_idle_source_new();
-    g_source_set_callback(gate->later, on_later, gate, NULL);
-    g_source_attach(gate->later, g_main_context_get_thread_default());
+    gate->later = source_add(g_idle_source_new(), g_main_context_get_thread_default(), on_later, gate);
 }
 
 static void source_over(GateSource *gate)
@@ -354,9 +344,7 @@ GateSource *gate_source_new(int client_fd, int peer_fd, const GateSourceConfig *
     gate->user = user;
     gate->client = lv_conn_new(client_fd, PACKET_MAX, &client_events, gate);
     gate->peer = lv_conn_new(peer_fd, PACKET_MAX, &peer_events, gate);
-    gate->pinger = g_timeout_source_new_seconds(PING_S);
-    g_source_set_callback(gate->pinger, on_ping, gate, NULL);
-    g_source_attach(gate->pinger, g_main_context_get_thread_default());
+    gate->pinger = source_add(g_timeout_source_new_seconds(PING_S), g_main_context_get_thread_default(), on_ping, gate);
     return gate;
 }
 

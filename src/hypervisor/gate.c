@@ -40,19 +40,11 @@
 
 #include "common/fault.h"
 #include "common/log.h"
+#include "common/source.h"
 
 #define GREETING_MAX (4u << 10)    /* bytes of a packet before CONNECT_OPEN */
 #define OWN_LIBVIRTD_S 120
 #define LINGER_S 2                 /* for the peer to read the last answer and hang up */
-
-static void source_clear(GSource **source)
-{
-    if (*source) {
-        g_source_destroy(*source);
-        g_source_unref(*source);
-        *source = NULL;
-    }
-}
 
 /* FALSE when the gate was freed meanwhile. */
 static gboolean gate_release(Gate *gate)
@@ -93,9 +85,7 @@ void gate_end(Gate *gate, gboolean violation, const char *format, ...)
     g_clear_pointer(&gate->local, lv_conn_free);
     source_clear(&gate->timer);
     source_clear(&gate->quiet);
-    gate->end = g_idle_source_new();
-    g_source_set_callback(gate->end, on_end, gate, NULL);
-    g_source_attach(gate->end, g_main_context_get_thread_default());
+    gate->end = source_add(g_idle_source_new(), g_main_context_get_thread_default(), on_end, gate);
 }
 
 void gate_peer_fault(Gate *gate, gboolean violation, const char *format, ...)
@@ -163,9 +153,7 @@ void gate_enter(Gate *gate, GatePhase phase)
     source_clear(&gate->timer);
     if (seconds == 0)
         return;
-    gate->timer = g_timeout_source_new_seconds(seconds);
-    g_source_set_callback(gate->timer, on_timer, gate, NULL);
-    g_source_attach(gate->timer, g_main_context_get_thread_default());
+    gate->timer = source_add(g_timeout_source_new_seconds(seconds), g_main_context_get_thread_default(), on_timer, gate);
 }
 
 static gboolean on_quiet(gpointer user)
@@ -180,9 +168,8 @@ static gboolean on_quiet(gpointer user)
 void gate_heard(Gate *gate)
 {
     source_clear(&gate->quiet);
-    gate->quiet = g_timeout_source_new_seconds(gate->silence_s);
-    g_source_set_callback(gate->quiet, on_quiet, gate, NULL);
-    g_source_attach(gate->quiet, g_main_context_get_thread_default());
+    gate->quiet = source_add(g_timeout_source_new_seconds(gate->silence_s), g_main_context_get_thread_default(), on_quiet,
+                             gate);
 }
 
 /* Answers to the peer */

@@ -2,6 +2,8 @@
 /* libvirt-rpc.c - libvirt's RPC on the wire: packets on a stream, the bodies of a migration */
 #include "libvirt-rpc.h"
 
+#include "common/source.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <glib-unix.h>
@@ -67,15 +69,6 @@ static void header_decode(const guint8 *packet, LvHeader *ret_header)
 }
 
 /* Connections */
-
-static void source_clear(GSource **source)
-{
-    if (*source) {
-        g_source_destroy(*source);
-        g_source_unref(*source);
-        *source = NULL;
-    }
-}
 
 static void conn_shut(LvConn *conn)
 {
@@ -170,11 +163,8 @@ static gboolean on_readable(gint fd, GIOCondition condition, gpointer user)
 
 static GSource *conn_watch(LvConn *conn, GIOCondition condition, GUnixFDSourceFunc function)
 {
-    GSource *source = g_unix_fd_source_new(conn->fd, condition);
-
-    g_source_set_callback(source, G_SOURCE_FUNC(function), conn, NULL);
-    g_source_attach(source, g_main_context_get_thread_default());
-    return source;
+    return source_add(g_unix_fd_source_new(conn->fd, condition), g_main_context_get_thread_default(),
+                      G_SOURCE_FUNC(function), conn);
 }
 
 /* Writes what goes; TRUE when nothing is left. A dead connection is noticed by the reader. */

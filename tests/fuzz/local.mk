@@ -30,6 +30,7 @@ FUZZ_TARGETS += fuzz-gate
 fuzz_gate_SOURCES = tests/fuzz/fuzz-gate.c src/hypervisor/gate.c src/hypervisor/gate-cookie.c \
 	src/hypervisor/gate-peer.c \
 	src/hypervisor/gate-source.c src/hypervisor/libvirt-rpc.c src/hypervisor/xdr.c src/common/error.c src/common/fault.c \
+	src/common/source.c \
 	$(FUZZ_DRIVER)
 fuzz_gate_LDFLAGS = $(FUZZ_LINK)
 fuzz_gate_LDADD = $(GLIB_LIBS)
@@ -57,14 +58,14 @@ fuzz_files_LDADD = $(GLIB_LIBS) $(FUSE_LIBS)
 
 FUZZ_TARGETS += fuzz-sockets
 fuzz_sockets_SOURCES = tests/fuzz/fuzz-sockets.c $(SOCKETS_SOURCES) $(FILES_SOURCES) src/common/error.c \
-	src/common/log.c $(FUZZ_DRIVER)
+	src/common/log.c src/common/source.c $(FUZZ_DRIVER)
 fuzz_sockets_CFLAGS = $(AM_CFLAGS) $(FUSE_CFLAGS)
 fuzz_sockets_LDFLAGS = $(FUZZ_LINK)
 fuzz_sockets_LDADD = $(GLIB_LIBS) $(FUSE_LIBS)
 
 FUZZ_TARGETS += fuzz-nat
 fuzz_nat_SOURCES = tests/fuzz/fuzz-nat.c src/deputy/nat.c src/deputy/nat.h src/deputy/nat-network.c src/deputy/nat-network.h \
-	src/common/error.c src/common/log.c $(FUZZ_DRIVER)
+	src/common/error.c src/common/log.c src/common/source.c $(FUZZ_DRIVER)
 fuzz_nat_CFLAGS = $(AM_CFLAGS) $(SLIRP_CFLAGS)
 fuzz_nat_LDFLAGS = $(FUZZ_LINK)
 fuzz_nat_LDADD = $(GLIB_LIBS) $(SLIRP_LIBS)
