@@ -2,14 +2,10 @@
 /* spare.c - a guest started ahead (see spare.h for the theory) */
 #include "spare.h"
 
-#include "hosted.h"
 #include "shape.h"
 
-#define ROOM ((guint64)768 << 20)  /* free memory that one is started with, */
-#define SHORT ((guint64)256 << 20) /* and ended at */
-#define AFTER_START_MS 3000        /* of the controller: whoever started it wants a guest now */
-#define AFTER_TAKE_MS 150          /* the job's own start comes first */
-#define AFTER_FAILURE_MS 30000
+#define ROOM ((guint64)768 << 20) /* free memory that one is started with */
+#define AFTER_TAKE_MS 150         /* the job's own start comes first */
 
 struct Spare {
     Unowned *guest;
@@ -48,7 +44,7 @@ static void spare_told(Unowned *guest, gboolean ready, gpointer user)
     if (ready)
         return;
     spare_forget(node);
-    wait_with_next(node, AFTER_FAILURE_MS);
+    wait_with_next(node, UNOWNED_AFTER_FAILURE_MS);
 }
 
 static void spare_start(Node *node, Json *shape)
@@ -56,7 +52,7 @@ static void spare_start(Node *node, Json *shape)
     Unowned *guest = unowned_start(node, shape, NULL, spare_told, node);
 
     if (!guest) {
-        wait_with_next(node, AFTER_FAILURE_MS);
+        wait_with_next(node, UNOWNED_AFTER_FAILURE_MS);
         return;
     }
     node->spare = g_new0(Spare, 1);
@@ -73,18 +69,13 @@ void spare_drop(Node *node)
 
 void spare_look(Node *node)
 {
-    gint64 now = g_get_monotonic_time();
     g_autoptr(Json) shape = node->conf->spare_guests && node->accel_known ? shape_usual(node) : NULL;
 
     if (node->spare &&
-        (!shape || !shape_same(shape, unowned_shape(node->spare->guest)) || node_memory_free(node) < SHORT))
+        (!shape || !shape_same(shape, unowned_shape(node->spare->guest)) || node_memory_free(node) < UNOWNED_SHORT))
         spare_drop(node);
-    if (node->spare || !shape || node->stops || !node->adopted || !hypervisor_is_ready(node->hv) ||
-        now < MAX(node->spare_after_us, node->started_us + AFTER_START_MS * 1000))
-        return;
-    if (hosted_any_starts(node) || node_memory_free(node) < ROOM)
-        return;
-    spare_start(node, shape);
+    if (!node->spare && shape && unowned_may_start(node, node->spare_after_us, ROOM))
+        spare_start(node, shape);
 }
 
 gboolean spare_take(Node *node, Json *description, GivenGuest *ret_guest)

@@ -3,14 +3,10 @@
 #include "template.h"
 
 #include "common/log.h"
-#include "hosted.h"
 #include "shape.h"
 #include "spare.h"
 
-#define ROOM ((guint64)1024 << 20) /* free memory that one is made with, */
-#define SHORT ((guint64)256 << 20) /* and dropped at */
-#define AFTER_START_MS 3000        /* of the controller: whoever started it wants a guest now */
-#define AFTER_FAILURE_MS 30000
+#define ROOM ((guint64)1024 << 20) /* free memory that one is made with */
 
 struct Template {
     Node *node;
@@ -36,7 +32,7 @@ void template_drop(Node *node)
     if (!template)
         return;
     node->template = NULL;
-    node->template_after_us = g_get_monotonic_time() + AFTER_FAILURE_MS * 1000;
+    node->template_after_us = g_get_monotonic_time() + UNOWNED_AFTER_FAILURE_MS * 1000;
     if (template->guest)
         unowned_end(g_steal_pointer(&template->guest));
     template->dropped = TRUE;
@@ -111,14 +107,10 @@ void template_look(Node *node)
     g_autoptr(Json) shape = wanted ? shape_usual(node) : NULL;
     gboolean spare_first = node->conf->spare_guests && !g_str_equal(spare_state(node), "ready");
 
-    if (node->template && (!shape || !shape_same(shape, node->template->shape) || node_memory_free(node) < SHORT))
+    if (node->template && (!shape || !shape_same(shape, node->template->shape) || node_memory_free(node) < UNOWNED_SHORT))
         template_drop(node);
-    if (node->template || !shape || spare_first || node->stops || !node->adopted || !hypervisor_is_ready(node->hv) ||
-        g_get_monotonic_time() < MAX(node->template_after_us, node->started_us + AFTER_START_MS * 1000))
-        return;
-    if (hosted_any_starts(node) || node_memory_free(node) < ROOM)
-        return;
-    template_start(node, shape);
+    if (!node->template && shape && !spare_first && unowned_may_start(node, node->template_after_us, ROOM))
+        template_start(node, shape);
 }
 
 Snapshot *template_for(Node *node, Json *description)

@@ -10,6 +10,7 @@
 
 #define QUIET_MS 500 /* in which it uses less than a tenth of a CPU */
 #define UNSEEN_MAX 20 /* looks in a row that find no process */
+#define AFTER_START_MS 3000 /* of the controller: whoever started it wants a guest now */
 
 struct Unowned {
     Node *node;
@@ -97,6 +98,13 @@ static void unowned_started(GObject *source, GAsyncResult *result, gpointer user
         log_warning("no guest could be started ahead: %s", error->message);
     guest_destroy(guest->node->hv, guest->id, NULL, NULL);
     unowned_lose(guest);
+}
+
+gboolean unowned_may_start(Node *node, gint64 after_us, guint64 room)
+{
+    return !node->stops && node->adopted && hypervisor_is_ready(node->hv) &&
+           g_get_monotonic_time() >= MAX(after_us, node->started_us + AFTER_START_MS * 1000) && !hosted_any_starts(node) &&
+           node_memory_free(node) >= room;
 }
 
 Unowned *unowned_start(Node *node, Json *shape, Snapshot *snapshot, UnownedTold told, gpointer user)

@@ -32,6 +32,14 @@ typedef struct {
     guint64 epoch;
 } GivenGuest;
 
+/* The free memory in bytes at which guests of nobody are ended, and how long after one that failed the next may be tried. */
+#define UNOWNED_SHORT ((guint64)256 << 20)
+#define UNOWNED_AFTER_FAILURE_MS 30000
+
+/* Whether one may be started now, at `after_us` (monotonic) at the earliest and with `room` bytes of memory free: it must not
+ * be in the way of a job that starts, nor of a controller that has just begun or is about to end. */
+gboolean unowned_may_start(Node *node, gint64 after_us, guint64 room);
+
 /* Gives it away, if libvirt has it running; it is freed then. */
 gboolean unowned_give(Unowned *guest, GivenGuest *ret_guest);
 void given_guest_clear(GivenGuest *guest);
