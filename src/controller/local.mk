@@ -4,7 +4,8 @@ sojournd_SOURCES = \
 	src/controller/admin.c src/controller/admin.h \
 	src/controller/adoption.c src/controller/adoption.h \
 	src/controller/arrival.c src/controller/arrival.h \
-	src/controller/balancer.c src/controller/balancer.h \
+	src/controller/balancer.c src/controller/balancer.h src/controller/balancer-orders.c \
+	src/controller/balancer-places.c src/controller/balancer-private.h \
 	src/controller/calls.c src/controller/calls.h \
 	src/controller/check.c src/controller/check.h \
 	src/controller/codec.c src/controller/codec.h \
