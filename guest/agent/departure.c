@@ -16,53 +16,26 @@
 
 #include "common/wire.h"
 #include "console.h"
+#include "kernel.h"
 
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #define DROP "/proc/sys/vm/drop_caches"
 #define REPORT "/sys/module/page_reporting/parameters/report_now"
-#define NAMES_MAX_KIB 4096
-
-static void set(const char *file, const char *value)
-{
-    int fd = open(file, O_WRONLY | O_CLOEXEC);
-
-    if (fd < 0 || write(fd, value, strlen(value)) < 0)
-        say("%s: cannot be written before a departure", file);
-    if (fd >= 0)
-        close(fd);
-}
-
-/* KiB of memory that the kernel could take back from its caches of names and inodes. */
-static unsigned long names_kib(void)
-{
-    char text[2048];
-    int fd = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
-    ssize_t size = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
-    const char *row;
-
-    if (fd >= 0)
-        close(fd);
-    text[size > 0 ? size : 0] = 0;
-    row = strstr(text, "SReclaimable:");
-    return row ? strtoul(row + strlen("SReclaimable:"), NULL, 10) : 0;
-}
+#define NAMES_MAX_KIB 4096 /* that the kernel could take back from its caches of names and inodes */
 
 static void *give_back(void *data)
 {
     const Departure *departure = data;
     static const char done;
 
-    set(DROP, "1");
-    if (names_kib() > NAMES_MAX_KIB)
-        set(DROP, "2");
-    set(REPORT, "0");
+    kernel_set(DROP, "1");
+    if (kernel_figure("/proc/meminfo", "SReclaimable:") > NAMES_MAX_KIB)
+        kernel_set(DROP, "2");
+    kernel_set(REPORT, "0");
     if (write(departure->end, &done, 1) < 0)
         say("the end of a departure's preparation could not be told");
     return NULL;

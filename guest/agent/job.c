@@ -92,8 +92,8 @@ static void job_relay(Job *job, const uint8_t *bytes, size_t size)
         job_exited(job, bytes, size);
         break;
     case WIRE_LEFT:
-        memcpy(job->left, bytes, size < sizeof job->left ? size : sizeof job->left);
-        job->left_size = size;
+        job->left_size = size < sizeof job->left ? size : sizeof job->left;
+        memcpy(job->left, bytes, job->left_size);
         job->left_ms = now_ms();
         break;
     case WIRE_STOPPED:

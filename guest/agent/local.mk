@@ -17,6 +17,7 @@ guest_agent_agent_SOURCES = \
 	guest/agent/departure.c guest/agent/departure.h \
 	guest/agent/files.c guest/agent/files.h \
 	guest/agent/job.c guest/agent/job.h \
+	guest/agent/kernel.c guest/agent/kernel.h \
 	guest/agent/loop.c guest/agent/loop.h \
 	guest/agent/main.c \
 	guest/agent/mounts.c guest/agent/mounts.h \

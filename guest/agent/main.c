@@ -13,6 +13,7 @@
 #include "common/wire.h"
 #include "console.h"
 #include "job.h"
+#include "kernel.h"
 #include "loop.h"
 #include "mounts.h"
 #include "port.h"
@@ -99,12 +100,8 @@ static void trial(void)
 static void protect(void)
 {
     static const struct sched_param first = { .sched_priority = 1 };
-    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
 
-    if (fd < 0 || write(fd, "-1000", 5) < 0)
-        say("the agent is not protected from running out of memory");
-    if (fd >= 0)
-        close(fd);
+    kernel_set("/proc/self/oom_score_adj", "-1000"); /* out of memory, others go */
     mallopt(M_MMAP_THRESHOLD, 1 << 30);
     mallopt(M_TRIM_THRESHOLD, -1);
     if (prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0) < 0 || mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0)

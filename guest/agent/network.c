@@ -4,6 +4,7 @@
 
 #include "common/tunnel.h"
 #include "console.h"
+#include "kernel.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -175,22 +176,12 @@ static int route_resolver(int fd, const char *text, unsigned device)
     return ntohl(address.s_addr) == INADDR_LOOPBACK ? 0 : route_add(fd, AF_INET, &address, device);
 }
 
-static void set_kernel(const char *setting, const char *value)
-{
-    int fd = open(setting, O_WRONLY | O_CLOEXEC);
-
-    if (fd < 0 || write(fd, value, strlen(value)) < 0)
-        say("%s could not be set to %s: %s", setting, value, strerror(errno));
-    if (fd >= 0)
-        close(fd);
-}
-
 /* Answers may come from 127.0.0.53; and the other end never is away for good, only its link is cut, perhaps for hours. */
 static void tunnel_settings(void)
 {
-    set_kernel("/proc/sys/net/ipv4/conf/" TUNNEL_DEVICE "/route_localnet", "1");
-    set_kernel("/proc/sys/net/ipv4/conf/" TUNNEL_DEVICE "/accept_local", "1");
-    set_kernel("/proc/sys/net/ipv4/tcp_retries2", "255");
+    kernel_set("/proc/sys/net/ipv4/conf/" TUNNEL_DEVICE "/route_localnet", "1");
+    kernel_set("/proc/sys/net/ipv4/conf/" TUNNEL_DEVICE "/accept_local", "1");
+    kernel_set("/proc/sys/net/ipv4/tcp_retries2", "255");
 }
 
 /* One of START's addresses. */
@@ -208,44 +199,45 @@ static int tunnel_address(int fd, unsigned device, const char *entry)
     return error ? error : route_add(fd, strchr(text, ':') ? AF_INET6 : AF_INET, NULL, device);
 }
 
-/* The device itself, up, with nothing in it yet. */
-static int tunnel_open(void)
+/* Names the device and brings it up. */
+static int tunnel_device(int tunnel)
 {
     struct ifreq request = { .ifr_name = TUNNEL_DEVICE, .ifr_flags = IFF_TUN | IFF_NO_PI };
-    int tunnel = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    int error = 0;
+    bool up = fd >= 0 && ioctl(tunnel, TUNSETIFF, &request) == 0;
+    int error;
 
-    if (tunnel < 0 || fd < 0 || ioctl(tunnel, TUNSETIFF, &request) < 0)
-        error = errno;
     request.ifr_mtu = TUNNEL_MTU;
-    if (!error && ioctl(fd, SIOCSIFMTU, &request) < 0)
-        error = errno;
+    up = up && ioctl(fd, SIOCSIFMTU, &request) == 0;
     request.ifr_flags = IFF_UP | IFF_RUNNING;
-    if (!error && ioctl(fd, SIOCSIFFLAGS, &request) < 0)
-        error = errno;
+    up = up && ioctl(fd, SIOCSIFFLAGS, &request) == 0;
+    error = up ? 0 : -errno;
     if (fd >= 0)
         close(fd);
-    if (!error)
-        return tunnel;
-    if (tunnel >= 0)
-        close(tunnel);
-    errno = error;
-    return -1;
+    return error;
 }
 
-int network_tunnel(const WireStrings *addresses)
+static int tunnel_addresses(const WireStrings *addresses)
 {
-    int tunnel = tunnel_open();
     int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-    int error = tunnel < 0 || fd < 0 ? -errno : 0;
+    int error = fd < 0 ? -errno : 0;
 
-    if (!error)
-        tunnel_settings();
     for (uint32_t i = 0; !error && i < addresses->count; i++)
         error = tunnel_address(fd, if_nametoindex(TUNNEL_DEVICE), addresses->items[i]);
     if (fd >= 0)
         close(fd);
+    return error;
+}
+
+int network_tunnel(const WireStrings *addresses)
+{
+    int tunnel = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    int error = tunnel < 0 ? -errno : tunnel_device(tunnel);
+
+    if (!error) {
+        tunnel_settings();
+        error = tunnel_addresses(addresses);
+    }
     if (!error)
         return tunnel;
     if (tunnel >= 0)

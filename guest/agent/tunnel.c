@@ -10,16 +10,15 @@
 
 #include "common/tunnel.h"
 #include "console.h"
+#include "kernel.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define PACKETS_AT_ONCE 4
-#define STATISTICS "/proc/net/sockstat"
+#define ORPHANS "orphan " /* connections that no process has any more but that still have something to send */
 
 static uint8_t packet[TUNNEL_MTU];
 
@@ -65,25 +64,11 @@ void tunnel_stop(Tunnel *tunnel, bool blocked)
         watch_set(&tunnel->watch, blocked || link_queued(tunnel->link, LINK_SOCKETS) ? 0 : EPOLLIN);
 }
 
-/* Connections that no process has any more but that still have something to send. */
-static long orphans(void)
-{
-    char text[1024];
-    int fd = open(STATISTICS, O_RDONLY | O_CLOEXEC);
-    ssize_t size = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
-    const char *count;
-
-    if (fd >= 0)
-        close(fd);
-    text[size > 0 ? size : 0] = 0;
-    count = strstr(text, "orphan ");
-    return count ? strtol(count + strlen("orphan "), NULL, 10) : 0;
-}
-
 bool tunnel_drained(const Tunnel *tunnel)
 {
     struct pollfd waiting = { .fd = tunnel->watch.fd, .events = POLLIN };
 
     return tunnel->watch.fd < 0 ||
-           (!link_queued(tunnel->link, LINK_SOCKETS) && poll(&waiting, 1, 0) == 0 && orphans() == 0);
+           (!link_queued(tunnel->link, LINK_SOCKETS) && poll(&waiting, 1, 0) == 0 &&
+            kernel_figure("/proc/net/sockstat", ORPHANS) == 0);
 }

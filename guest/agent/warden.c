@@ -12,6 +12,7 @@
 
 #include "clock.h"
 #include "console.h"
+#include "kernel.h"
 #include "loop.h"
 #include "mounts.h"
 #include "network.h"
@@ -495,20 +496,10 @@ static void warden_run(Job *job)
     }
 }
 
-static void set_kernel(const char *setting, const char *value)
-{
-    int fd = open(setting, O_WRONLY | O_CLOEXEC);
-
-    if (fd < 0 || write(fd, value, strlen(value)) < 0)
-        say("%s could not be set to %s: %s", setting, value, strerror(errno));
-    if (fd >= 0)
-        close(fd);
-}
-
 /* A guest in which nothing happens is not to wake its node: compaction ahead of need would twice a second. */
 static void let_idle(void)
 {
-    set_kernel("/proc/sys/vm/compaction_proactiveness", "0");
+    kernel_set("/proc/sys/vm/compaction_proactiveness", "0");
 }
 
 /* The program's number and limits are those of its front at home, which may be higher than a small machine gives. */
@@ -517,9 +508,9 @@ static void allow_high_numbers(void)
     char most[24];
 
     if (sizeof(long) > 4)   /* else the kernel has fewer, and cannot have more */
-        set_kernel("/proc/sys/kernel/pid_max", "4194304");
+        kernel_set("/proc/sys/kernel/pid_max", "4194304");
     snprintf(most, sizeof most, "%u", PROGRAM_OPEN_MAX);
-    set_kernel("/proc/sys/fs/nr_open", most);
+    kernel_set("/proc/sys/fs/nr_open", most);
 }
 
 static void warden_main(int socket, int start, int fuse) __attribute__((noreturn));
