@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #define JOIN_MS 60000
+#define SILENT_MAX 30 /* seconds that a controller may be away: it may have been started again */
 #define KEY_DIGITS 20
 
 static int cluster_init(int argc, char **argv)
@@ -75,11 +76,44 @@ static char *short_print(const char *fingerprint)
     return g_string_free(text, FALSE);
 }
 
-static gboolean is_member(void)
+/* What came of it: a sentence, or "" while it goes on; NULL: the node is in the cluster (authority: digits, key: its own). */
+static const char *waiting_outcome(Json *state, const char *authority, const char *key)
 {
-    g_autoptr(Json) members = client_ask("cluster.members");
+    const char *cluster = json_get_string(state, "cluster", NULL);
 
-    return json_length(members) > 0;
+    if (cluster)
+        return g_str_has_prefix(cluster, authority) ? NULL : "This node is in another cluster now: \"sojourn cluster members\" shows it";
+    if (!json_get_string(state, "fingerprint", NULL))
+        return "This node waits no more: another command has ended it (\"sojourn cluster leave\")";
+    if (!g_str_equal(json_get_string(state, "authority", ""), authority))
+        return "This node waits for another cluster now: another command has said so";
+    return g_str_equal(json_get_string(state, "fingerprint", ""), key) ? "" : "This node waits with another key now: another command has ended "
+                                                                             "this waiting and begun again";
+}
+
+static int wait_for_outcome(const char *authority, const char *key)
+{
+    const char *outcome = "";
+
+    for (guint silent = 0; outcome && !*outcome;) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(Json) state = client_try("cluster.waiting", NULL, 5000, &error);
+
+        if (state) {
+            silent = 0;
+            outcome = waiting_outcome(state, authority, key);
+        } else if (++silent > SILENT_MAX) {
+            log_error("This node's controller is not there (%s); when it is again, the node goes on waiting", error->message);
+            return 1;
+        }
+        if (outcome && !*outcome)
+            g_usleep(G_USEC_PER_SEC);
+    }
+    if (outcome)
+        log_error("%s", outcome);
+    else
+        puts("This node is in the cluster; \"sojourn nodes\" shows it.");
+    return outcome ? 1 : 0;
 }
 
 /* Waits to be let in; interrupted, the node goes on waiting. */
@@ -93,17 +127,14 @@ static int wait_to_be_let_in(const char *authority)
     if (!result)
         return status;
     printf("This node waits to be let in, also when this command is interrupted (\"sojourn cluster leave\" ends it).\n"
-           "Its key is %s. At the node that holds the authority's key:\n", print);
+           "Its key is %s. At any node of the cluster:\n", print);
     if (json_get_bool(result, "published", FALSE))
         printf("    sojourn cluster admit %s %s\n", json_get_string(result, "name", ""), print);
     else
         printf("    sojourn cluster admit %s:%d %s\n", json_get_string(result, "address", ""),
                (int)json_get_int(result, "port", 0), key);
     fflush(stdout);
-    while (!is_member())
-        g_usleep(G_USEC_PER_SEC);
-    puts("This node is in the cluster; \"sojourn nodes\" shows it.");
-    return 0;
+    return wait_for_outcome(json_get_string(result, "authority", ""), key);
 }
 
 static int cluster_join(int argc, char **argv)
@@ -159,7 +190,7 @@ static int cluster_fingerprint(int argc, char **argv)
 
 static void show_members(Json *members, char **words)
 {
-    Table *table = table_new("Name", "Address", "Port", "State", "Authority", NULL);
+    Table *table = table_new("Name", "Address", "Port", "State", "Authority", "Let in at", NULL);
 
     for (guint i = 0; i < json_length(members); i++) {
         Json *member = json_at(members, i);
@@ -170,6 +201,7 @@ static void show_members(Json *members, char **words)
         table_take(table, g_strdup_printf("%" G_GINT64_FORMAT, json_get_int(member, "port", 0)));
         table_cell(table, json_get_string(member, "state", NULL));
         table_cell(table, json_get_bool(member, "authority", FALSE) ? "yes" : NULL);
+        table_cell(table, json_get_string(member, "sponsor", NULL));
     }
     table_print(table);
 }
@@ -177,6 +209,16 @@ static void show_members(Json *members, char **words)
 static int cluster_members(int argc, char **argv)
 {
     return ask_question(argc, argv, &(AskQuestion){ .method = "cluster.members", .show = show_members });
+}
+
+static void say_thrown_out(const char *node, Json *sponsored)
+{
+    g_auto(GStrv) others = json_to_strv(sponsored);
+    g_autofree char *names = others ? g_strjoinv(", ", others) : NULL;
+
+    printf("%s is no member any more: its certificate is refused everywhere.\n", node);
+    if (names && *names)
+        printf("If it is not trusted any more: administrators at %s had let in %s.\n", node, names);
 }
 
 static int cluster_leave(int argc, char **argv)
@@ -196,7 +238,7 @@ static int cluster_leave(int argc, char **argv)
     else
         result = client_call("cluster.leave", NULL, 30000, &status);
     if (result && node)
-        printf("%s is no member any more: its certificate is refused everywhere.\n", node);
+        say_thrown_out(node, json_get(result, "sponsored"));
     else if (result)
         puts("This node is in no cluster any more.");
     return result ? 0 : status;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* admission.c - how a node comes into a cluster: init, join, and the cluster.* calls (see also removal.c)
+/* admission.c - how a node comes into a cluster: init, join, and the cluster.* calls (see also removal.c, order.c)
  *
  * cluster.join     newcomer, without certificate → authority: {token, csr, name, address, port}
  *                  → {certificate, ca, crl, members, gossip}
@@ -80,13 +80,14 @@ static Json *admit(Cluster *cluster, Json *params, GError **error)
 {
     const char *secret = json_get_string(params, "token", "");
     const char *name = json_get_string(params, "name", "");
-    g_autofree char *certificate = NULL;
+    g_autofree char *certificate = NULL, *sponsor = NULL;
     g_autoptr(X509Info) info = NULL;
     Json *answer;
 
     if (!authority_check(cluster->authority, secret, error) ||
         !check_newcomer(cluster, params, error))
         return NULL;
+    sponsor = g_strdup(authority_sponsor(cluster->authority, secret));
     certificate = authority_sign(cluster->authority, json_get_string(params, "csr", ""), name,
                                  error);
     info = certificate ? x509_info_new(certificate, error) : NULL;
@@ -94,6 +95,7 @@ static Json *admit(Cluster *cluster, Json *params, GError **error)
         return NULL;
     members_add(cluster->members, name, json_get_string(params, "address", ""),
                 json_get_int(params, "port", 0), info->serial);
+    members_set_sponsor(cluster->members, name, sponsor);
     answer = update_message(cluster);
     json_set_string(answer, "certificate", certificate);
     return json_set_string(answer, "ca", authority_certificate(cluster->authority));
@@ -111,7 +113,7 @@ static void join_called(Cluster *cluster, RpcCall *call, Json *params)
     }
     answer = admit(cluster, params, &error);
     if (!answer) {
-        log_warning("a newcomer was refused: %s", error->message);
+        cluster_stranger(cluster, error->message);
         rpc_fail(call, error);
         return;
     }
@@ -206,12 +208,15 @@ void admission_called(Cluster *cluster, const char *node, RpcCall *call, const c
         join_called(cluster, call, params);
     else if (!node && g_str_equal(method, "cluster.admitted"))
         waiting_called(cluster, call, params);
-    else if (!node || !cluster->keyring || members_has_left(cluster->members, node))
+    else if (!node || !cluster->keyring || members_has_left(cluster->members, node)) {
+        cluster_stranger(cluster, method);
         rpc_fail_new(call, SJ_ERROR_DENIED, "only members of the cluster may call %s", method);
-    else if (g_str_equal(method, "cluster.renew"))
+    } else if (g_str_equal(method, "cluster.renew"))
         renew_called(cluster, node, call, params);
     else if (g_str_equal(method, "cluster.leave"))
         removal_asked(cluster, node, call);
+    else if (g_str_equal(method, "cluster.order"))
+        order_called(cluster, node, call, params);
     else if (notified(cluster, node, method, params))
         rpc_reply(call, NULL);
     else

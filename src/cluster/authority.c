@@ -15,7 +15,7 @@ enum { CA_DAYS = 20 * 365, NODE_DAYS = 365, SECRET_BYTES = 32, TOKENS_MAX = 1000
 struct Authority {
     char *folder;
     char *key, *certificate, *crl;
-    Json *tokens; /* [{hash, expires, single}] */
+    Json *tokens; /* [{hash, expires, single, sponsor?}] */
 };
 
 void authority_free(Authority *authority)
@@ -148,7 +148,7 @@ static char *new_secret(GError **error)
 }
 
 char *authority_token(Authority *authority, const char *address, guint port, guint valid_s,
-                      gboolean single, GError **error)
+                      gboolean single, const char *sponsor, GError **error)
 {
     g_autoptr(X509Info) info = x509_info_new(authority->certificate, error);
     g_autoptr(Token) token = g_new0(Token, 1);
@@ -171,6 +171,8 @@ char *authority_token(Authority *authority, const char *address, guint port, gui
     hash = hash_of(token->secret);
     row = json_set_string(json_object(), "hash", hash);
     json_set_int(row, "expires", token->expires);
+    if (sponsor)
+        json_set_string(row, "sponsor", sponsor);
     json_append(authority->tokens, json_set_bool(row, "single", single));
     return save_tokens(authority, error) ? token_print(token) : NULL;
 }
@@ -189,6 +191,13 @@ gboolean authority_check(Authority *authority, const char *secret, GError **erro
     else
         return TRUE;
     return FALSE;
+}
+
+const char *authority_sponsor(Authority *authority, const char *secret)
+{
+    Json *token = find_token(authority, secret);
+
+    return token ? json_get_string(token, "sponsor", NULL) : NULL;
 }
 
 gboolean authority_spend(Authority *authority, const char *secret, GError **error)

@@ -22,13 +22,16 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Authority, authority_free)
 const char *authority_certificate(Authority *authority);
 const char *authority_crl(Authority *authority);
 
-/* A token for the authority at this address, good for valid_s seconds and, with single, once
- * (g_free). */
+/* A token for the authority at this address, good for valid_s seconds and, with single, once;
+ * sponsor is the node whose administrator ordered it, NULL: this one (g_free). */
 char *authority_token(Authority *authority, const char *address, guint port, guint valid_s,
-                      gboolean single, GError **error);
+                      gboolean single, const char *sponsor, GError **error);
 
 /* Whether a secret is one of a token that is still good; SJ_ERROR_DENIED with the reason if not. */
 gboolean authority_check(Authority *authority, const char *secret, GError **error);
+
+/* The node whose administrator ordered the token with this secret (owned by the authority, until that is spent); NULL: this one. */
+const char *authority_sponsor(Authority *authority, const char *secret);
 
 /* The secret has served: if it was for once it is forgotten, on disk before this returns. */
 gboolean authority_spend(Authority *authority, const char *secret, GError **error);

@@ -24,6 +24,7 @@ struct Cluster {
     Members *members;
     Gossip *gossip;
     gboolean discovers;
+    gboolean orders_here; /* the authority takes orders at its own node only */
     Discovery *discovery;
     GPtrArray *candidates; /* what pending.c has seen */
     gint64 pending_us; /* when it began to count what it has told of in the log, monotonic */
@@ -47,6 +48,9 @@ void cluster_depart(Cluster *cluster);
 
 /* The gossip's key is this one from now on (taken over): on disk, and in use. */
 void cluster_set_gossip_key(Cluster *cluster, char *key);
+
+/* Somebody who is no member wants something, or has no good token: told in the log once a minute, however often they try. */
+void cluster_stranger(Cluster *cluster, const char *what);
 
 /* A timer on the main context (g_source_unref). */
 GSource *cluster_timer(guint seconds, GSourceFunc function, gpointer data);
@@ -84,6 +88,13 @@ void pending_free(gpointer candidate);
 
 /* removal.c: a member asks to be taken out. */
 void removal_asked(Cluster *cluster, const char *node, RpcCall *call);
+
+/* order.c: a member passes on what its administrator orders. */
+void order_called(Cluster *cluster, const char *node, RpcCall *call, Json *params);
+
+/* pending.c: where the node is that an order to let in means, of those seen here: {node: ADDRESS:PORT, key} (new reference);
+ * NULL without an error: none that is seen. */
+Json *pending_place(Cluster *cluster, const char *node, const char *key, GError **error);
 
 /* This node's address as others should know it (g_free). */
 char *cluster_own_address(Cluster *cluster);

@@ -32,8 +32,7 @@ GSource *cluster_timer(guint seconds, GSourceFunc function, gpointer data)
 
 /* ---- What comes from others ---- */
 
-/* Somebody who is no member wants something: told once a minute, however often they try. */
-static void stranger(Cluster *cluster, const char *what)
+void cluster_stranger(Cluster *cluster, const char *what)
 {
     gint64 now = g_get_monotonic_time();
 
@@ -51,7 +50,7 @@ static void called(const char *node, Rpc *rpc, RpcCall *call, const char *method
     if (g_str_has_prefix(method, "cluster."))
         admission_called(cluster, node, call, method, params);
     else if (!node || members_has_left(cluster->members, node)) {
-        stranger(cluster, method);
+        cluster_stranger(cluster, method);
         rpc_fail_new(call, SJ_ERROR_DENIED, "only members of the cluster may call %s", method);
     } else
         cluster->events.called(cluster, node, rpc, call, method, params, cluster->user);
@@ -86,7 +85,7 @@ static void accepted(TlsListener *listener, const char *node, Json *preamble, Tl
     int fd;
 
     if (node ? members_has_left(cluster->members, node) : !is_call)
-        stranger(cluster, json_get_string(preamble, "purpose", ""));
+        cluster_stranger(cluster, json_get_string(preamble, "purpose", ""));
     if (node ? members_has_left(cluster->members, node) : !is_call)
         tls_refuse(accept, node ? "this node was taken out of the cluster"
                                 : "only members of the cluster may do that");
@@ -162,6 +161,7 @@ Cluster *cluster_new(const Conf *conf, const ClusterEvents *events, gpointer use
     cluster->identity = tls_identity_new();
     cluster->gossip = gossip_new(conf, &gossip_events, cluster);
     cluster->discovers = g_strcmp0(conf->discovery, "on") == 0;
+    cluster->orders_here = g_strcmp0(conf->orders, "here") == 0;
     cluster->discovery = discovery_new(&discovery_events, cluster);
     cluster->candidates = g_ptr_array_new_with_free_func(pending_free);
     new_peers(cluster, cluster->name);
@@ -380,7 +380,7 @@ char *cluster_token(Cluster *cluster, guint valid_s, gboolean single, GError **e
 {
     if (cluster->authority)
         return authority_token(cluster->authority, cluster_address(cluster), cluster_port(cluster),
-                               valid_s ? valid_s : TOKEN_S, single, error);
+                               valid_s ? valid_s : TOKEN_S, single, NULL, error);
     if (!cluster->keyring)
         g_set_error(error, SJ_ERROR, SJ_ERROR_FAILED,
                     "this node belongs to no cluster: make one with 'sojourn cluster init'");

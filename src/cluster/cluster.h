@@ -74,13 +74,24 @@ gboolean cluster_wait(Cluster *cluster, const char *authority, GError **error);
 /* The fingerprint of this node's key, while it waits; else NULL. */
 const char *cluster_waits(Cluster *cluster);
 
+/* What the authority's fingerprint begins with that it waits for (digits); NULL if it does not wait. */
+const char *cluster_waits_for(Cluster *cluster);
+
 /* The nodes that are seen to wait: {name, address, port, state, fingerprint}, all of it hearsay (new reference). */
 Json *cluster_pending(Cluster *cluster);
 
 /* Lets a node in that waits: one that is seen, by its name, or any, by its address; if its key has this fingerprint (or one
- * that begins so). Only at the authority's node. */
-void cluster_admit(Cluster *cluster, const char *node, const char *key, GAsyncReadyCallback done, gpointer user);
+ * that begins so). Only at the authority's node. sponsor: the member whose administrator ordered it, NULL: this one. */
+void cluster_admit(Cluster *cluster, const char *node, const char *key, const char *sponsor, GAsyncReadyCallback done,
+                   gpointer user);
 gboolean cluster_admit_finish(GAsyncResult *result, GError **error);
+
+/* What an administrator here (who: for the log there) orders of the authority, wherever that is: "admit" (key as for
+ * cluster_admit), or "remove" (key NULL). The result of cluster_order_finish (new reference) is {}; of a removal {sponsored:
+ * [NAME]}, members that the removed one's administrators had let in. */
+void cluster_order(Cluster *cluster, const char *what, const char *node, const char *key, const char *who,
+                   GAsyncReadyCallback done, gpointer user);
+Json *cluster_order_finish(GAsyncResult *result, GError **error);
 
 /* The fingerprint of the authority's certificate (g_free); NULL without a cluster. */
 char *cluster_fingerprint(Cluster *cluster);

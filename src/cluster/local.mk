@@ -12,6 +12,7 @@ libcluster_a_SOURCES = \
 	src/cluster/lag.c src/cluster/lag.h \
 	src/cluster/members.c src/cluster/members.h src/cluster/members-private.h \
 	src/cluster/members-watch.c \
+	src/cluster/order.c \
 	src/cluster/peer.c src/cluster/peer.h \
 	src/cluster/pending.c \
 	src/cluster/removal.c \

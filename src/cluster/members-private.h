@@ -15,6 +15,7 @@ typedef enum {
 
 typedef struct {
     char *name, *address, *serial;
+    char *sponsor; /* the node whose administrator had it let in; NULL: at the authority's node */
     guint port;
     MemberState state;
     gint64 last_seen; /* seconds since the epoch; 0: never */

@@ -24,6 +24,7 @@ static void member_free(gpointer data)
     g_free(member->name);
     g_free(member->address);
     g_free(member->serial);
+    g_free(member->sponsor);
     json_unref(member->info);
     g_free(member);
 }
@@ -90,6 +91,8 @@ static Json *member_json(const Member *member)
     json_set_string(json, "address", member->address);
     json_set_int(json, "port", member->port);
     json_set_string(json, "serial", member->serial);
+    if (member->sponsor)
+        json_set_string(json, "sponsor", member->sponsor);
     return json_set_bool(json, "left", member->state == MEMBER_LEFT);
 }
 
@@ -108,6 +111,7 @@ static Member *member_parse(Json *json)
     member->address = g_strdup(address);
     member->port = port;
     member->serial = g_strdup(json_get_string(json, "serial", ""));
+    member->sponsor = g_strdup(json_get_string(json, "sponsor", NULL));
     member->state = json_get_bool(json, "left", FALSE) ? MEMBER_LEFT : MEMBER_PENDING;
     member->last_seen = json_get_int(json, "last_seen", 0);
     return member;
@@ -376,6 +380,29 @@ void members_add(Members *members, const char *name, const char *address, guint 
     members_tell(members, name);
 }
 
+void members_set_sponsor(Members *members, const char *name, const char *sponsor)
+{
+    Member *member = members_find(members, name);
+
+    if (!member)
+        return;
+    g_free(member->sponsor);
+    member->sponsor = g_strdup(sponsor);
+    members_keep(members);
+}
+
+Json *members_sponsored(Members *members, const char *sponsor)
+{
+    Json *names = json_array();
+
+    for (guint i = 0; i < members->all->len; i++) {
+        Member *member = g_ptr_array_index(members->all, i);
+        if (member->state != MEMBER_LEFT && g_strcmp0(member->sponsor, sponsor) == 0)
+            json_append(names, json_string(member->name));
+    }
+    return names;
+}
+
 void members_forget(Members *members)
 {
     g_ptr_array_set_size(members->all, 0);
@@ -545,6 +572,8 @@ Json *members_list(Members *members)
             if (members_is_self(members, member) != (pass == 0))
                 continue;
             row = set_known(members, member, json_object());
+            if (member->sponsor)
+                json_set_string(row, "sponsor", member->sponsor);
             json_set_bool(row, "authority", g_strcmp0(member->name, members->authority) == 0);
             json_append(list, json_set_bool(row, "self", pass == 0));
         }

@@ -3,7 +3,7 @@
  *
  * A node is alive if it answers `node.info`; who is asked when is in members-watch.c. Who is a
  * member comes from the authority's node, as a document with a version: {version, authority,
- * members: [{name, address, port, serial, left}]}; the rest each node finds out by itself.
+ * members: [{name, address, port, serial, sponsor?, left}]}; the rest each node finds out by itself.
  */
 #pragma once
 
@@ -56,6 +56,11 @@ gboolean members_check(Members *members, const char *name, const char *address, 
 void members_add(Members *members, const char *name, const char *address, guint port,
                  const char *serial);
 
+/* Remembers the node whose administrator had this one let in; the names of those that one had let in and that are members
+ * (new reference). */
+void members_set_sponsor(Members *members, const char *name, const char *sponsor);
+Json *members_sponsored(Members *members, const char *sponsor);
+
 /* There is nobody any more, this node included; nothing is written. */
 void members_forget(Members *members);
 
@@ -95,7 +100,7 @@ gboolean members_replace(Members *members, Json *document, GError **error);
 Json *members_row(Members *members, const char *name);
 Json *members_rows(Members *members);
 
-/* {name, address, port, state, last_seen, authority, self} of all, this node first (new
+/* {name, address, port, state, last_seen, sponsor?, authority, self} of all, this node first (new
  * reference). */
 Json *members_list(Members *members);
 

@@ -215,7 +215,27 @@ static gboolean check_authority(Cluster *cluster, GError **error)
     return FALSE;
 }
 
-void cluster_admit(Cluster *cluster, const char *node, const char *key, GAsyncReadyCallback done, gpointer user)
+Json *pending_place(Cluster *cluster, const char *node, const char *key, GError **error)
+{
+    g_autofree char *digits = waiting_digits(key, error), *place = NULL;
+    GError *reason = NULL;
+    Candidate *candidate = digits ? meant(cluster, node, digits, &reason) : NULL;
+    Json *found = NULL;
+
+    if (candidate) {
+        place = g_strdup_printf("%s:%u", candidate->address, candidate->port);
+        found = json_set_string(json_object(), "node", place);
+        json_set_string(found, "key", candidate->fingerprint);
+        pending_free(candidate);
+    } else if (reason && reason->code == SJ_ERROR_NOT_FOUND)
+        g_clear_error(&reason);
+    else if (reason)
+        g_propagate_error(error, reason);
+    return found;
+}
+
+void cluster_admit(Cluster *cluster, const char *node, const char *key, const char *sponsor, GAsyncReadyCallback done,
+                   gpointer user)
 {
     g_autoptr(GTask) task = g_task_new(NULL, NULL, done, user);
     g_autofree char *digits = NULL;
@@ -234,7 +254,7 @@ void cluster_admit(Cluster *cluster, const char *node, const char *key, GAsyncRe
         candidate = meant(cluster, node, digits, &error);
     if (candidate && tls_identity_pin(admit->pinned, candidate->fingerprint, &error))
         admit->token = authority_token(cluster->authority, cluster_address(cluster), cluster_port(cluster), TOKEN_S, TRUE,
-                                       &error);
+                                       sponsor, &error);
     if (!admit->token)
         g_task_return_error(task, error);
     else

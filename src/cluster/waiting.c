@@ -156,6 +156,11 @@ const char *cluster_waits(Cluster *cluster)
     return cluster->waiting ? cluster->waiting->fingerprint : NULL;
 }
 
+const char *cluster_waits_for(Cluster *cluster)
+{
+    return cluster->waiting ? cluster->waiting->authority : NULL;
+}
+
 void waiting_pause(Cluster *cluster)
 {
     if (!cluster->waiting)

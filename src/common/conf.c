@@ -41,6 +41,7 @@ static const Setting settings[] = {
     {"libvirtd", TEXT, AT(libvirtd), "PATH", "the libvirtd to use"},
     {"serf", TEXT, AT(serf), "PATH|none", "the serf to use, to watch the nodes"},
     {"discovery", TEXT, AT(discovery), "on|off", "see nodes that wait to be let in, by Avahi (on)"},
+    {"orders", TEXT, AT(orders), "members|here", "at the authority's node: who lets nodes in and throws them out (members)"},
     {"orphan-suspend", COUNT, AT(orphan_suspend_s), "S", "freeze a guest whose home is silent after (600)"},
     {"orphan-end", COUNT, AT(orphan_end_s), "S", "end a guest whose home is silent after (86400)"},
     {"spare-guests", COUNT, AT(spare_guests), "0|1", "guests started ahead, for jobs to come (1)"},
@@ -216,6 +217,7 @@ static void conf_defaults(Conf *conf)
     default_text(&conf->libvirtd, LIBVIRTD_PATH);
     default_text(&conf->serf, SERF_PATH);
     default_text(&conf->discovery, "on");
+    default_text(&conf->orders, "members");
     if (!conf->cpus)
         conf->cpus = g_get_num_processors();
     if (!conf->memory_bytes)
@@ -259,6 +261,8 @@ static gboolean conf_check(const Conf *conf, GError **error)
         g_set_error(error, SJ_ERROR, SJ_ERROR_USAGE, "balance is on or off, not \"%s\"", conf->balance);
     else if (!g_str_equal(conf->discovery, "on") && !g_str_equal(conf->discovery, "off"))
         g_set_error(error, SJ_ERROR, SJ_ERROR_USAGE, "discovery is on or off, not \"%s\"", conf->discovery);
+    else if (!g_str_equal(conf->orders, "members") && !g_str_equal(conf->orders, "here"))
+        g_set_error(error, SJ_ERROR, SJ_ERROR_USAGE, "orders is members or here, not \"%s\"", conf->orders);
     else if (conf->memory_reserve > 90)
         g_set_error(error, SJ_ERROR, SJ_ERROR_USAGE, "memory-reserve is from 0 to 90 per cent, not %u", conf->memory_reserve);
     else if (conf->migrations == 0)

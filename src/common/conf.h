@@ -24,6 +24,7 @@ typedef struct {
     char *libvirtd;      /* path of libvirtd */
     char *serf;          /* path of serf; "none": nodes are watched without */
     char *discovery;     /* "on" or "off": whether Avahi is asked for nodes that wait to be let in */
+    char *orders;        /* "members" or "here": whose administrators let nodes in and throw them out, at the authority's node */
     guint orphan_suspend_s, orphan_end_s;  /* 600, 86400 */
     guint host_down_s;   /* 30 */
     guint spare_guests;  /* 0 or 1 */

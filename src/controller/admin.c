@@ -3,6 +3,7 @@
 #include "admin.h"
 
 #include "common/error.h"
+#include "control.h"
 #include "doctor.h"
 #include "evacuation.h"
 #include "events.h"
@@ -141,19 +142,23 @@ static void cluster_join_there(Node *node, Json *params, RpcCall *call)
     cluster_join(node->cluster, json_get_string(params, "token", ""), joined, call);
 }
 
-static void admitted(GObject *source, GAsyncResult *result, gpointer user)
+static void order_done(GObject *source, GAsyncResult *result, gpointer user)
 {
     g_autoptr(GError) error = NULL;
+    Json *answer = cluster_order_finish(result, &error);
 
-    if (cluster_admit_finish(result, &error))
-        rpc_reply(user, NULL);
+    if (answer)
+        rpc_reply(user, answer);
     else
         rpc_fail(user, error);
 }
 
 static void cluster_admit_node(Node *node, Json *params, RpcCall *call)
 {
-    cluster_admit(node->cluster, json_get_string(params, "node", ""), json_get_string(params, "key", ""), admitted, call);
+    g_autofree char *who = control_user(node, call);
+
+    cluster_order(node->cluster, "admit", json_get_string(params, "node", ""), json_get_string(params, "key", ""), who, order_done,
+                  call);
 }
 
 static void cluster_wait_here(Node *node, Json *params, RpcCall *call)
@@ -169,9 +174,25 @@ static void cluster_wait_here(Node *node, Json *params, RpcCall *call)
     }
     result = json_set_string(json_object(), "name", node_name(node));
     json_set_string(result, "fingerprint", cluster_waits(node->cluster));
+    json_set_string(result, "authority", cluster_waits_for(node->cluster));
     json_set_string(result, "address", cluster_address(node->cluster));
     json_set_int(result, "port", cluster_port(node->cluster));
     rpc_reply(call, json_set_bool(result, "published", cluster_discovers(node->cluster, &text, &remedy)));
+}
+
+/* How it is with the waiting: {fingerprint?, authority?} as cluster.wait said, {cluster?} if the node is in one. */
+static void cluster_show_waiting(Node *node, Json *params, RpcCall *call)
+{
+    g_autofree char *fingerprint = cluster_fingerprint(node->cluster);
+    Json *result = json_object();
+
+    if (fingerprint)
+        json_set_string(result, "cluster", fingerprint);
+    if (cluster_waits(node->cluster)) {
+        json_set_string(result, "fingerprint", cluster_waits(node->cluster));
+        json_set_string(result, "authority", cluster_waits_for(node->cluster));
+    }
+    rpc_reply(call, result);
 }
 
 static void cluster_show_fingerprint(Node *node, Json *params, RpcCall *call)
@@ -197,15 +218,11 @@ static gboolean is_free(Node *node, RpcCall *call)
 
 static void cluster_remove_node(Node *node, Json *params, RpcCall *call)
 {
-    g_autoptr(GError) error = NULL;
-    gboolean own = g_str_equal(json_get_string(params, "node", ""), node_name(node));
+    const char *whom = json_get_string(params, "node", "");
+    g_autofree char *who = control_user(node, call);
 
-    if (own && !is_free(node, call))
-        return;
-    if (cluster_remove(node->cluster, json_get_string(params, "node", ""), &error))
-        rpc_reply(call, NULL);
-    else
-        rpc_fail(call, error);
+    if (!g_str_equal(whom, node_name(node)) || is_free(node, call))
+        cluster_order(node->cluster, "remove", whom, NULL, who, order_done, call);
 }
 
 static void left(GObject *source, GAsyncResult *result, gpointer user)
@@ -235,7 +252,7 @@ static const struct {
     gboolean admin;
 } commands[] = {
     {"cluster.admit", cluster_admit_node, TRUE}, {"cluster.wait", cluster_wait_here, TRUE},
-    {"cluster.fingerprint", cluster_show_fingerprint, FALSE},
+    {"cluster.fingerprint", cluster_show_fingerprint, FALSE}, {"cluster.waiting", cluster_show_waiting, FALSE},
     {"cluster.init", cluster_init_here, TRUE},   {"cluster.join", cluster_join_there, TRUE},
     {"cluster.leave", cluster_leave_here, TRUE}, {"cluster.members", cluster_list, FALSE},
     {"cluster.remove", cluster_remove_node, TRUE}, {"cluster.token", cluster_token_new, TRUE},

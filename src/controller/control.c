@@ -178,6 +178,17 @@ int control_connect(Control *control, uid_t uid, gid_t gid, char **ret_user, gbo
     return ends[1];
 }
 
+char *control_user(Node *node, RpcCall *call)
+{
+    for (GList *i = node->control->clients; i; i = i->next) {
+        Client *client = i->data;
+
+        if (client->rpc == rpc_call_connection(call))
+            return g_strdup(client->user);
+    }
+    return g_strdup("");
+}
+
 void control_progress(Control *control, Json *params)
 {
     for (GList *i = control->clients; i; i = i->next) {

@@ -13,5 +13,8 @@ void control_free(Control *control);
  * whether all jobs are theirs to command; -1 and a sentence. */
 int control_connect(Control *control, uid_t uid, gid_t gid, char **ret_user, gboolean *ret_admin, GError **error);
 
+/* The name of the user whose call this is (g_free). */
+char *control_user(Node *node, RpcCall *call);
+
 /* Passes a migration's progress {job,...} on to the connections that wait for that job. */
 void control_progress(Control *control, Json *params);

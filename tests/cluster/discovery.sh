@@ -42,9 +42,7 @@ def connect(purpose):
 for purpose in "link", "gate", "migration":
     answer = json.loads(connect(purpose).readline())
     assert "error" in answer, (purpose, answer)
-methods = ("node.info", "job.start", "job.command", "job.destroy", "job.here", "migration.prepare", "migration.check", "load.news",
-           "cluster.update", "cluster.hello", "cluster.address", "cluster.renew", "cluster.leave", "cluster.removed", "cluster.join",
-           "cluster.admitted")
+methods = sys.argv[3:]
 calls = connect("call")
 assert json.loads(calls.readline()) == {}
 for number, method in enumerate(methods):
@@ -54,9 +52,15 @@ for number, method in enumerate(methods):
     assert answer["id"] == number and "error" in answer, (method, answer)
 print("refused", len(methods) + 3)
 END
+# every word in quotes that could be a call, in the files that dispatch them: one that is added is tried, too
+methods=$(grep -ohE '"(cluster|job|load|migration|node)\.[a-z]{3,}"' "$top/src/controller/calls.c" "$top"/src/cluster/*.c | tr -d '"' | sort -u)
+for method in node.info job.command job.start migration.prepare load.news cluster.update cluster.renew cluster.leave cluster.order cluster.join \
+    cluster.admitted cluster.hello; do
+    grep -qx "$method" <<<"$methods" || fail "$method is not among what is tried"
+done
 before=$(refused_lines)
 port=$(on node1 sojourn cluster members --json | python3 -c 'import json,sys; print(json.load(sys.stdin)[0]["port"])')
-ip netns exec sj$RIG-3 python3 "$work/client.py" 10.77.$RIG.1 "$port" >"$work/client" 2>&1 || fail "$(cat "$work/client")"
+ip netns exec sj$RIG-3 python3 "$work/client.py" 10.77.$RIG.1 "$port" $methods >"$work/client" 2>&1 || fail "$(cat "$work/client")"
 note "$(cat "$work/client")"
 [ $(($(refused_lines) - before)) = 1 ] || fail "the refusals are not told once: $(grep refused "$rig_base/n1/log/sojournd.log")"
 is_now node2 "${all/node3=alive/node3=pending}" || fail "something happened: $(states node2)"
@@ -64,11 +68,43 @@ is_now node2 "${all/node3=alive/node3=pending}" || fail "something happened: $(s
 note "it is let in by its key"
 ! admin node1 cluster admit node3 1234-1234-1234-1234-1234 >"$work/admit" 2>&1 || fail "any key will do"
 grep -q "has another key" "$work/admit" || fail "$(cat "$work/admit")"
-! admin node2 cluster admit node3 "$key" >"$work/admit" 2>&1 || fail "a node without the authority's key let it in"
-admin node1 cluster admit node3 "$key" >"$work/admit" 2>&1 || fail "$(cat "$work/admit")"
+! on node2 sojourn cluster admit node3 "$key" >"$work/admit" 2>&1 || fail "anybody can let it in"
+admin node2 cluster admit node3 "$key" >"$work/admit" 2>&1 || fail "$(cat "$work/admit")"
+grep -q "user 'root' at node 'node2' orders: let in" "$rig_base/n1/log/sojournd.log" || fail "the log does not say whose order it was"
 wait_until 5 sh -c "! kill -0 $waiter" || fail "it still waits: $(cat "$work/wait")"
 wait $waiter || fail "$(cat "$work/wait")"
 for node in node1 node2 node3 node4 node5; do wait_until 10 is_now $node "$all" || fail "$node: $(states $node)"; done
+
+note "one is thrown out from anywhere; the gossip has another key then"
+sponsor() { on node4 sojourn cluster members --json | python3 -c 'import json,sys; print([n.get("sponsor") for n in json.load(sys.stdin) if n["name"]=="'$1'"][0])'; }
+gossip() { sha256sum <"$rig_base/s$1/cluster/gossip.key"; }
+[ "$(sponsor node3)" = node2 ] || fail "node3 was let in by $(sponsor node3)"
+before=$(gossip 4)
+admin node5 cluster leave --force node3 >"$work/out" 2>&1 || fail "$(cat "$work/out")"
+for node in node1 node2 node4 node5; do wait_until 10 is_now $node "${all/node3=alive /}" || fail "$node: $(states $node)"; done
+is_new() { [ "$(gossip 4)" != "$before" ] && [ "$(gossip 4)" = "$(gossip 1)" ]; }
+wait_until 10 is_new || fail "the gossip's key is the old one"
+wait_until 10 is_now node3 node3=alive || fail "node3 does not know: $(states node3)"
+[ ! -e "$rig_base/s3/cluster/gossip.key" ] || fail "node3 still has a key"
+
+note "waiting ends with a sentence when another command has ended it"
+admin node3 cluster join --wait "$cluster" >"$work/wait" 2>&1 & waiter=$!
+wait_until 10 is_now node2 "${all/node3=alive/node3=pending}" || fail "$(states node2)"
+admin node3 cluster leave >/dev/null || fail "node3 cannot give up"
+wait_until 5 sh -c "! kill -0 $waiter" || fail "it still waits: $(cat "$work/wait")"
+! wait $waiter || fail "it says that it is in"
+grep -q "waits no more" "$work/wait" || fail "$(cat "$work/wait")"
+admin node3 cluster join "$(admin node1 cluster token)" >"$work/join" 2>&1 || fail "$(cat "$work/join")"
+for node in node1 node3; do wait_until 10 is_now $node "$all" || fail "$node: $(states $node)"; done
+
+note "without the authority's node the order fails, and says so"
+rig kill node1
+failed() { states node2 | grep -q node1=failed; }
+wait_until 12 failed || fail "node1's end is not noticed"
+! admin node2 cluster leave --force node3 >"$work/out" 2>&1 || fail "it was carried out"
+grep -q "node 'node1' is not reachable.*authority" "$work/out" || fail "$(cat "$work/out")"
+rig start node1 >"$work/start" 2>&1 || fail "$(cat "$work/start")"
+wait_until 15 is_now node2 "$all" || fail "$(states node2)"
 
 note "Avahi goes: nothing fails, and doctor says it"
 kill $(pgrep -f "=$rig_base/a1/bus.conf")

@@ -86,7 +86,7 @@ static void test_bad_tokens(void)
 static char *secret_of(Authority *authority, guint valid_s, gboolean single)
 {
     g_autoptr(GError) error = NULL;
-    g_autofree char *text = authority_token(authority, "127.0.0.1", 7227, valid_s, single, &error);
+    g_autofree char *text = authority_token(authority, "127.0.0.1", 7227, valid_s, single, single ? "b" : NULL, &error);
     g_autoptr(Token) token = NULL;
 
     g_assert_no_error(error);

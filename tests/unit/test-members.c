@@ -807,7 +807,9 @@ static void let_in(GObject *source, GAsyncResult *result, gpointer user)
 {
     Outcome *outcome = user;
 
-    cluster_admit_finish(result, &outcome->error);
+    g_autoptr(Json) answer = cluster_order_finish(result, &outcome->error);
+
+    g_assert_true(!answer == !!outcome->error);
     outcome->done = TRUE;
 }
 
@@ -816,7 +818,7 @@ static void admit(Node *authority, const char *node, const char *key, const char
 {
     Outcome outcome = {0};
 
-    cluster_admit(authority->cluster, node, key, let_in, &outcome);
+    cluster_order(authority->cluster, "admit", node, key, "root", let_in, &outcome);
     WAIT_UNTIL(outcome.done);
     if (!part)
         g_assert_no_error(outcome.error);
@@ -904,7 +906,7 @@ static void test_waiting(void)
     g_assert_cmpuint(pending(&a), ==, 0);
     WAIT_UNTIL(is_alive(&a, &b) && is_alive(&b, &a));
     assert_calls(&a, &b);
-    admit(&b, place, of_b, "holds the authority's key: a");
+    admit(&b, place, of_b, "fingerprint");
 
     /* One can stop waiting. */
     leave(&b, &error);
@@ -920,6 +922,98 @@ static void test_waiting(void)
     g_assert_true(join(&b, token, NULL));
     node_close(&a);
     node_close(&b);
+    settle();
+}
+
+static void ordered(GObject *source, GAsyncResult *result, gpointer user)
+{
+    Outcome *outcome = user;
+    g_autoptr(Json) answer = cluster_order_finish(result, &outcome->error);
+
+    outcome->fd = json_length(json_get(answer, "sponsored"));
+    outcome->done = TRUE;
+}
+
+/* Throws a node out; how many others its administrators had let in, or -1 and the sentence has part in it. */
+static int throw_out(Node *from, const char *node, const char *part)
+{
+    Outcome outcome = {0};
+
+    cluster_order(from->cluster, "remove", node, NULL, "root", ordered, &outcome);
+    WAIT_UNTIL(outcome.done);
+    if (outcome.error && !part)
+        g_error("%s", outcome.error->message);
+    if (part && !(outcome.error && strstr(outcome.error->message, part)))
+        g_error("%s", outcome.error ? outcome.error->message : "no error");
+    g_clear_error(&outcome.error);
+    return part ? -1 : outcome.fd;
+}
+
+/* Who had this node let in, as another one knows it (g_free). */
+static char *sponsor_of(Node *node, const char *name)
+{
+    g_autoptr(Json) list = cluster_members(node->cluster);
+
+    for (guint i = 0; i < json_length(list); i++)
+        if (g_str_equal(json_get_string(json_at(list, i), "name", ""), name))
+            return g_strdup(json_get_string(json_at(list, i), "sponsor", ""));
+    return NULL;
+}
+
+/* A member orders of the authority what its own administrator wants; and what comes of it is known. */
+static void test_orders(void)
+{
+    Node a, b, c, d;
+    g_autofree char *of_a = NULL, *of_c = NULL, *place = NULL, *sponsor = NULL;
+
+    node_open(&a, "a", 1);
+    node_open(&b, "b", 2);
+    node_open(&c, "c", 3);
+    node_open(&d, "d", 4);
+    throw_out(&b, "c", "in no cluster");
+    g_assert_true(cluster_init(a.cluster, NULL, NULL, NULL));
+    join_well(&b, &a);
+    WAIT_UNTIL(is_alive(&a, &b) && is_alive(&b, &a));
+    of_a = cluster_fingerprint(a.cluster);
+    g_assert_true(cluster_wait(c.cluster, of_a, NULL));
+    of_c = g_strdup(cluster_waits(c.cluster));
+    place = g_strdup_printf("%s:%d", c.conf->address, PORT);
+    admit(&b, place, "12ab", "no fingerprint");
+    admit(&b, "x", of_c, "no node 'x'");
+    admit(&b, place, of_a, "fingerprint");
+    admit(&b, place, of_c, NULL);
+    WAIT_UNTIL(is_alive(&b, &c) && is_alive(&a, &c));
+    sponsor = sponsor_of(&c, "c");
+    g_assert_cmpstr(sponsor, ==, "b");
+    throw_out(&b, "a", "cannot be without it");
+    throw_out(&b, "x", "no node 'x'");
+    throw_out(&d, "c", "in no cluster");
+
+    /* What lets nodes in is thrown out: one is told who came by it. */
+    node_stop(&a);
+    WAIT_UNTIL(g_str_equal(state_of(&b, &a), "failed"));
+    throw_out(&b, "c", "is not reachable");
+    node_start(&a);
+    WAIT_UNTIL(is_alive(&b, &a) && is_alive(&a, &b) && is_alive(&a, &c));
+    g_assert_cmpint(throw_out(&c, "b", NULL), ==, 1);
+    WAIT_UNTIL(!cluster_exists(b.cluster));
+    join_well(&b, &a);
+    WAIT_UNTIL(is_alive(&b, &a));
+    g_assert_cmpint(throw_out(&b, "c", NULL), ==, 0);
+    WAIT_UNTIL(!cluster_exists(c.cluster));
+
+    /* The authority's administrator can keep that for himself. */
+    node_stop(&a);
+    a.conf->orders = g_strdup("here");
+    node_start(&a);
+    join_well(&c, &a);
+    WAIT_UNTIL(is_alive(&b, &a) && is_alive(&b, &c));
+    throw_out(&b, "c", "at its own administrators");
+    g_assert_cmpint(throw_out(&a, "c", NULL), ==, 0);
+    node_close(&a);
+    node_close(&b);
+    node_close(&c);
+    node_close(&d);
     settle();
 }
 
@@ -1103,6 +1197,7 @@ int main(int argc, char **argv)
     g_test_add_func("/members/hearsay", test_hearsay);
     g_test_add_func("/members/leave", test_leave);
     g_test_add_func("/members/waiting", test_waiting);
+    g_test_add_func("/members/orders", test_orders);
     g_test_add_func("/members/service", test_service);
     g_test_add_func("/members/renewed", test_renewed);
     g_test_add_func("/members/bad-init", test_bad_init);
