@@ -4,6 +4,8 @@
  * It holds /dev/pms; its children read and write /proc/PID/... and tell by their exit status how that ended. Results are
  * TAP on the console.
  */
+#include "tap.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -14,8 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
-#include <sys/reboot.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -33,12 +33,7 @@ struct request {
     char text[300];
 };
 
-static int count, failed, device = -1;
-
-static void ok(bool good, const char *text) {
-    printf("%sok %d - %s\n", good ? "" : "not ", ++count, text);
-    failed += !good;
-}
+static int device = -1;
 
 static bool readable(int timeout_ms) {
     struct pollfd fd = {.fd = device, .events = POLLIN};
@@ -301,11 +296,7 @@ static void test_end(void) {
 }
 
 int main(void) {
-    setvbuf(stdout, NULL, _IOLBF, 0);
-    mkdir("/proc", 0555);
-    if (mount("dev", "/dev", "devtmpfs", 0, NULL) || mount("proc", "/proc", "proc", 0, NULL))
-        printf("# mount: %m\n");
-    printf("\n");
+    tap_begin();
     test_unserved();
     if (device >= 0) {
         test_files();
@@ -316,7 +307,5 @@ int main(void) {
         test_many();
         test_end();
     }
-    printf("1..%d\n", count);
-    reboot(RB_AUTOBOOT);
-    return failed != 0;
+    tap_end();
 }

@@ -4,6 +4,9 @@
  * The root has a folder, a file in it, a pipe and a socket. The server refuses every ACCESS. Attributes and names are good
  * for an hour: what is refused is refused because the server was asked. Results are TAP on the console.
  */
+#include "served.h"
+#include "tap.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
@@ -18,7 +21,6 @@
 #include <sys/reboot.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -39,14 +41,6 @@ typedef struct {
 static Shared *shared;
 
 /* The server */
-
-static void reply(int fuse, uint64_t unique, int error, const void *data, size_t size) {
-    struct fuse_out_header head = {.len = sizeof head + (error ? 0 : size), .error = -error, .unique = unique};
-    struct iovec parts[2] = {{&head, sizeof head}, {(void *)data, error ? 0 : size}};
-
-    if (writev(fuse, parts, 2) < 0 && errno != ENOENT)
-        printf("# reply: %m\n");
-}
 
 static struct fuse_attr attributes(uint64_t node) {
     const mode_t modes[] = {0,          S_IFDIR | 0755, S_IFDIR | shared->folder, S_IFREG | 0666,
@@ -148,6 +142,8 @@ static void serve(int fuse) {
         const struct fuse_in_header *head = (const void *)buffer;
         ssize_t size = read(fuse, buffer, sizeof buffer);
 
+        if (size < 0 && errno == EAGAIN)
+            usleep(200);
         if (size < 0 && errno == ENODEV)
             _exit(0);
         if (size < (ssize_t)sizeof *head)
@@ -159,13 +155,6 @@ static void serve(int fuse) {
 }
 
 /* The tests */
-
-static int count, failed;
-
-static void ok(bool good, const char *text) {
-    printf("%sok %d - %s\n", good ? "" : "not ", ++count, text);
-    failed += !good;
-}
 
 static bool refused(const char *path, int flags) {
     int before = shared->asked[FUSE_ACCESS], fd = open(path, flags | O_NONBLOCK);
@@ -238,43 +227,25 @@ static int test_all(void) {
     test_access();
     test_poll(fd);
     test_ranges(fd);
-    printf("1..%d\n", count);
-    return failed != 0;
-}
-
-static bool mount_files(void) {
-    char options[200];
-    int fuse = open("/dev/fuse", O_RDWR | O_CLOEXEC);
-
-    snprintf(options, sizeof options, "fd=%d,rootmode=40755,user_id=0,group_id=0,allow_other", fuse);
-    if (mount("files", "/mnt", "fuse", 0, options))
-        return false;
-    fflush(stdout);
-    if (!fork())
-        serve(fuse);
-    close(fuse);
-    return true;
+    tap_plan();
+    return 0;
 }
 
 int main(void) {
-    int status = 0;
+    pid_t pid;
 
-    setvbuf(stdout, NULL, _IOLBF, 0);
-    mkdir("/mnt", 0755);
-    if (mount("dev", "/dev", "devtmpfs", 0, NULL))
-        printf("# mount: %m\n");
-    printf("\n");
+    tap_begin();
     shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     shared->folder = 0755;
     shared->size = SIZE;
     for (int i = 0; i < SIZE; i++)
         shared->data[i] = (char)('a' + i / PIECE);
-    ok(mount_files(), "mount");
+    ok(served_mount("", serve), "mount");
     fflush(stdout);
-    pid_t pid = fork();
+    pid = fork();
     if (pid == 0)
         _exit(setuid(1000) || test_all());
-    waitpid(pid, &status, 0);
+    waitpid(pid, NULL, 0);
     reboot(RB_AUTOBOOT);
-    return status != 0;
+    return 1;
 }

@@ -5,5 +5,5 @@
 # shellcheck source=tests/image/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-on_each_kernel "$here/files.c" "acpi=off loglevel=4"
+on_each_kernel "$here/files.c $here/served.c" "acpi=off loglevel=4"
 finish

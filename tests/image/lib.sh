@@ -40,12 +40,12 @@ requires_kernel() {
     command -v qemu-system-x86_64 >/dev/null || skip_all "qemu-system-x86_64 is not installed"
 }
 
-# compile ARCH "SOURCE..." PROGRAM: a static program.
+# compile ARCH "SOURCE..." PROGRAM: a static program, with tap.c.
 compile() {
     bits=-m64
     [ "$1" = x86_64 ] || bits="-m32 -D_FILE_OFFSET_BITS=64"
     # shellcheck disable=SC2086
-    ${CC:-gcc} $bits -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -O2 -static -o "$3" $2 2>"$tmp/cc.log" ||
+    ${CC:-gcc} $bits -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -O2 -static -o "$3" $2 "$here/tap.c" 2>"$tmp/cc.log" ||
         skip_all "no static programs for $1 can be compiled: install gcc-multilib"
 }
 

@@ -5,5 +5,6 @@ dist_check_SCRIPTS += tests/image/boot.sh tests/image/check-config.sh tests/imag
 	tests/image/port.sh tests/image/round-trips.sh tests/image/sockets.sh tests/image/submounts.sh
 dist_noinst_SCRIPTS += scripts/guest guest/kernel/check-config
 EXTRA_DIST += tests/image/lib.sh tests/image/control.c tests/image/features.c tests/image/files.c tests/image/init.c tests/image/port.c tests/image/round-trips.c \
-	tests/image/answer.c tests/image/answer.h tests/image/sockets.c tests/image/submounts.c tests/image/tsc.c \
+	tests/image/answer.c tests/image/answer.h tests/image/served.c tests/image/served.h tests/image/sockets.c tests/image/submounts.c \
+	tests/image/tap.c tests/image/tap.h tests/image/tsc.c \
 	guest/kernel/config guest/kernel/patches images/cmdline images/initramfs.list

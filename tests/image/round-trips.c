@@ -5,6 +5,9 @@
  * not, and many others. Attributes are good for a second. The server can keep a GETATTR waiting, and can be told to
  * invalidate "bare". Results are TAP on the console.
  */
+#include "served.h"
+#include "tap.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -13,12 +16,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/klog.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
-#include <sys/reboot.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -42,14 +42,6 @@ typedef struct {
 static Shared *shared;
 
 /* The server */
-
-static void reply(int fuse, uint64_t unique, int error, const void *data, size_t size) {
-    struct fuse_out_header head = {.len = sizeof head + (error ? 0 : size), .error = -error, .unique = unique};
-    struct iovec parts[2] = {{&head, sizeof head}, {(void *)data, error ? 0 : size}};
-
-    if (writev(fuse, parts, 2) < 0 && errno != ENOENT)
-        printf("# reply: %m\n");
-}
 
 static void invalidate(int fuse) {
     struct {
@@ -210,13 +202,6 @@ static void serve(int fuse) {
 
 /* The tests */
 
-static int count, failed;
-
-static void ok(bool good, const char *text) {
-    printf("%sok %d - %s\n", good ? "" : "not ", ++count, text);
-    failed += !good;
-}
-
 /* By descriptor: walking there by name would make the attributes new each time. */
 static int bare, dressed;
 
@@ -317,39 +302,10 @@ static void test_locks(void) {
     close(one);
 }
 
-static void test_log(void) {
-    static const char *const bad[] = {"WARNING", "BUG", "leak"};
-    static char text[1 << 18];
-    int size = klogctl(3, text, sizeof text - 1);
-    bool clean = size > 0;
-
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-        clean = clean && !strstr(text, bad[i]);
-    ok(clean, "the kernel has nothing to complain about");
-}
-
-static bool mount_files(void) {
-    char options[200];
-    int fuse = open("/dev/fuse", O_RDWR | O_CLOEXEC | O_NONBLOCK);
-
-    snprintf(options, sizeof options, "fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other", fuse);
-    if (mount("files", "/mnt", "fuse", 0, options))
-        return false;
-    fflush(stdout);
-    if (!fork())
-        serve(fuse);
-    close(fuse);
-    return true;
-}
-
 int main(void) {
-    setvbuf(stdout, NULL, _IOLBF, 0);
-    mkdir("/mnt", 0755);
-    if (mount("dev", "/dev", "devtmpfs", 0, NULL))
-        printf("# mount: %m\n");
-    printf("\n");
+    tap_begin();
     shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    ok(mount_files(), "mount");
+    ok(served_mount("", serve), "mount");
     bare = open("/mnt/bare", O_RDWR | O_CLOEXEC);
     dressed = open("/mnt/dressed", O_RDWR | O_CLOEXEC);
     ok(bare >= 0 && dressed >= 0, "two files");
@@ -357,8 +313,6 @@ int main(void) {
     test_stale();
     test_directory();
     test_locks();
-    test_log();
-    printf("1..%d\n", count);
-    reboot(RB_AUTOBOOT);
-    return failed != 0;
+    ok_log();
+    tap_end();
 }

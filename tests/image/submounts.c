@@ -11,24 +11,23 @@
  * Its replies are never cached by name, and its inodes have generations. It counts lookups and forgets in memory that
  * the tests see, and can be told to keep a RELEASE waiting or to lose a file system. Results are TAP on the console.
  */
+#include "served.h"
+#include "tap.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fuse.h>
 #include <sched.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/klog.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
-#include <sys/reboot.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/sysmacros.h>
-#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -77,14 +76,6 @@ typedef struct {
 static Shared *shared;
 
 /* The server */
-
-static void reply(int fuse, uint64_t unique, int error, const void *data, size_t size) {
-    struct fuse_out_header head = {.len = sizeof head + (error ? 0 : size), .error = -error, .unique = unique};
-    struct iovec parts[2] = {{&head, sizeof head}, {(void *)data, error ? 0 : size}};
-
-    if (writev(fuse, parts, 2) < 0 && errno != ENOENT)
-        printf("# reply: %m\n");
-}
 
 /* As fuse_attr has it: new_encode_dev() of the kernel. */
 static uint32_t encode(unsigned major_, unsigned minor_) {
@@ -250,20 +241,6 @@ static void serve(int fuse) {
 
 /* The tests */
 
-static int count, failed;
-
-__attribute__((format(printf, 2, 3))) static bool ok(bool good, const char *format, ...) {
-    va_list args;
-
-    printf("%sok %d - ", good ? "" : "not ", ++count);
-    va_start(args, format);
-    vprintf(format, args);
-    va_end(args);
-    printf("\n");
-    failed += !good;
-    return good;
-}
-
 static dev_t dev_of(const char *path) {
     struct stat st;
     return lstat(path, &st) ? 0 : st.st_dev;
@@ -423,43 +400,17 @@ static void test_end(void) {
     ok(!status, "which ends the connection");
 }
 
-static void test_log(void) {
-    static const char *const bad[] = {"WARNING", "BUG", "Busy inodes", "leak", "ida_free"};
-    static char text[1 << 18];
-    int size = klogctl(3, text, sizeof text - 1);
-    bool clean = size > 0;
-
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-        clean = clean && !strstr(text, bad[i]);
-    ok(clean, "the kernel has nothing to complain about");
-}
-
 /* Mount as the agent does; a kernel without the options shows what it lacks in the tests that follow. */
 static bool mount_home(void) {
-    char options[256];
-    int fuse = open("/dev/fuse", O_RDWR | O_CLOEXEC | O_NONBLOCK);
-    static const char plain[] = "fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other";
-    size_t size = (size_t)snprintf(options, sizeof options, plain, fuse);
-    bool good;
+    char options[64];
 
-    snprintf(options + size, sizeof options - size, ",auto_submounts,server_dev=%u", encode(NUMBER_A));
-    good = !mount("home", "/mnt", "fuse", 0, options);
-    ok(good, "mount with auto_submounts and server_dev");
-    options[size] = 0;
-    if (!good && mount("home", "/mnt", "fuse", 0, options))
-        return ok(false, "mount without: %m");
-    if (!fork())
-        serve(fuse);
-    close(fuse);
-    return true;
+    snprintf(options, sizeof options, ",auto_submounts,server_dev=%u", encode(NUMBER_A));
+    return ok(served_mount(options, serve), "mount with auto_submounts and server_dev") ||
+           ok(served_mount("", serve), "mount without");
 }
 
 int main(void) {
-    setvbuf(stdout, NULL, _IOLBF, 0);
-    mkdir("/mnt", 0755);
-    mkdir("/proc", 0555);
-    if (mount("dev", "/dev", "devtmpfs", 0, NULL) || mount("proc", "/proc", "proc", 0, NULL))
-        printf("# mount: %m\n");
+    tap_begin();
     mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
     shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (mount_home()) {
@@ -471,9 +422,7 @@ int main(void) {
         test_lost();
         test_forget();
         test_end();
-        test_log();
+        ok_log();
     }
-    printf("1..%d\n", count);
-    reboot(RB_AUTOBOOT);
-    return failed != 0;
+    tap_end();
 }
