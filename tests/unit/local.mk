@@ -91,7 +91,7 @@ test_deputy_SOURCES = tests/unit/test-deputy.c
 test_deputy_LDADD = $(DEPUTY_LIBS) $(UNIT_LDADD)
 
 UNIT_TESTS += test-fifos
-test_fifos_SOURCES = tests/unit/test-fifos.c
+test_fifos_SOURCES = tests/unit/test-fifos.c tests/unit/locked.c tests/unit/locked.h
 test_fifos_CFLAGS = $(AM_CFLAGS) $(FUSE_CFLAGS)
 test_fifos_LDADD = $(DEPUTY_LIBS) $(UNIT_LDADD)
 
@@ -100,7 +100,7 @@ test_nat_SOURCES = tests/unit/test-nat.c
 test_nat_LDADD = $(DEPUTY_LIBS) $(UNIT_LDADD)
 
 UNIT_TESTS += test-sockets
-test_sockets_SOURCES = tests/unit/test-sockets.c
+test_sockets_SOURCES = tests/unit/test-sockets.c tests/unit/locked.c tests/unit/locked.h
 test_sockets_CFLAGS = $(AM_CFLAGS) $(FUSE_CFLAGS)
 test_sockets_LDADD = $(DEPUTY_LIBS) $(UNIT_LDADD)
 

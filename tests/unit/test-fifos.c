@@ -2,8 +2,8 @@
 /* test-fifos.c - FIFOs of the home that the job has open, with a test in the place of the guest */
 #include "common/home-sockets.h"
 #include "deputy/files-impl.h"
-#include "deputy/sandbox.h"
 #include "deputy/sockets.h"
+#include "locked.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +13,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 typedef struct home_sockets_head Head;
@@ -362,32 +361,29 @@ static void test_deaf(void)
     guest_free(guest);
 }
 
-/* All of it within the back's system calls. */
+static Guest *outside; /* made before the lock, as the back makes what it needs */
+
+static void all_at_once(void)
+{
+    Guest *guest = outside;
+    guint32 reader = ask_open(guest, 1, O_RDONLY);
+
+    g_assert_true(waits(guest, reader));
+    interrupt(guest, 1, reader);
+    g_assert_cmpuint(answer(guest, reader, NULL, 0, NULL), ==, EINTR);
+    g_assert_cmpuint(opens(guest, 2, O_RDWR), ==, 0);
+    g_assert_cmpuint(asks_poll(guest, 2), ==, EPOLLOUT);
+    g_assert_cmpuint(answer(guest, say(guest, (Head){ .type = HOME_SOCKETS_WRITE, .socket = 2 }, "x", 1),
+                            NULL, 0, NULL), ==, 0);
+    g_assert_cmpuint(answer(guest, ask_read(guest, 2, 0), NULL, 0, NULL), ==, 0);
+    sockets_free(guest->sockets);
+}
+
 static void test_locked(void)
 {
-    g_autoptr(GError) error = NULL;
-    int status;
-    pid_t pid = fork();
-
-    if (pid == 0) {
-        Guest *guest = guest_new();
-
-        g_setenv("SOJOURN_SANDBOX", "kill", TRUE);
-        g_assert_true(sandbox_process(-1, TRUE, &error));
-        guint32 reader = ask_open(guest, 1, O_RDONLY);
-        g_assert_true(waits(guest, reader));
-        interrupt(guest, 1, reader);
-        g_assert_cmpuint(answer(guest, reader, NULL, 0, NULL), ==, EINTR);
-        g_assert_cmpuint(opens(guest, 2, O_RDWR), ==, 0);
-        g_assert_cmpuint(asks_poll(guest, 2), ==, EPOLLOUT);
-        g_assert_cmpuint(answer(guest, say(guest, (Head){ .type = HOME_SOCKETS_WRITE, .socket = 2 }, "x", 1),
-                                NULL, 0, NULL), ==, 0);
-        g_assert_cmpuint(answer(guest, ask_read(guest, 2, 0), NULL, 0, NULL), ==, 0);
-        sockets_free(guest->sockets);
-        _exit(0);
-    }
-    g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
-    g_assert_cmpint(status, ==, 0);
+    outside = guest_new();
+    run_locked(all_at_once);
+    guest_free(outside);
 }
 
 int main(int argc, char **argv)

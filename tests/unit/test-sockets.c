@@ -2,8 +2,8 @@
 /* test-sockets.c - the job's sockets at home, with a test in the place of the guest and real peers */
 #include "common/home-sockets.h"
 #include "deputy/files-impl.h"
-#include "deputy/sandbox.h"
 #include "deputy/sockets.h"
+#include "locked.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -15,7 +15,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 typedef struct home_sockets_head Head;
@@ -669,25 +668,19 @@ static void test_lies(void)
 }
 
 /* All of it within the back's system calls. */
+static void all_at_once(void)
+{
+    test_stream(NULL);
+    test_listen();
+    test_errors();
+    test_options();
+    test_datagrams();
+    test_own();
+}
+
 static void test_locked(void)
 {
-    g_autoptr(GError) error = NULL;
-    int status;
-    pid_t pid = fork();
-
-    if (pid == 0) {
-        g_setenv("SOJOURN_SANDBOX", "kill", TRUE);
-        g_assert_true(sandbox_process(-1, SANDBOX_NETWORK, &error));
-        test_stream(NULL);
-        test_listen();
-        test_errors();
-        test_options();
-        test_datagrams();
-        test_own();
-        _exit(0);
-    }
-    g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
-    g_assert_cmpint(status, ==, 0);
+    run_locked(all_at_once);
 }
 
 int main(int argc, char **argv)
