@@ -83,8 +83,8 @@ void hosted_destroy(Hosted *hosted);
 /* Not sure whose it is: asks home and does what verdict_host says. */
 void hosted_doubt(Hosted *hosted);
 
-/* Whether home has been silent for so long that a guest is to end which cannot go on without its word: one that stands still at an end
- * of a migration. */
+/* Whether home has been silent for so long that a guest is to end which cannot go on without its word: one that stands still
+ * at an end of a migration. */
 gboolean hosted_forsaken(const Hosted *hosted);
 
 /* libvirt lists it, in this state: what follows from that, and from its home's silence. */
