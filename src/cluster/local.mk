@@ -11,9 +11,9 @@ libcluster_a_SOURCES = \
 	src/cluster/keyring.c src/cluster/keyring.h \
 	src/cluster/lag.c src/cluster/lag.h \
 	src/cluster/members.c src/cluster/members.h src/cluster/members-private.h \
-	src/cluster/members-watch.c \
+	src/cluster/members-file.c src/cluster/members-rows.c src/cluster/members-watch.c \
 	src/cluster/order.c \
-	src/cluster/peer.c src/cluster/peer.h \
+	src/cluster/peer.c src/cluster/peer.h src/cluster/peer-call.c src/cluster/peer-private.h \
 	src/cluster/pending.c \
 	src/cluster/removal.c \
 	src/cluster/serf.c src/cluster/serf.h src/cluster/serf-process.c \

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* members-private.h - what members.c and members-watch.c share; others include members.h */
+/* members-private.h - what members.c and the files beside it share; others include members.h */
 #pragma once
 
 #include "lag.h"
@@ -44,6 +44,11 @@ struct Members {
     MembersChanged changed;
     gpointer user;
 };
+
+enum { MEMBER_NAME_MAX = 63 };
+
+/* Frees a Member (a GDestroyNotify). */
+void member_free(gpointer data);
 
 /* The member of this name, or NULL. */
 Member *members_find(Members *members, const char *name);

@@ -2,14 +2,12 @@
 /* peer.c - calls between nodes: a connection to each peer, kept and made again
  *
  * Each node dials each other one, so between two nodes there are two connections, and neither has
- * to know about the other's. Calls that find no connection wait in a queue until there is one or
- * their time is over. A call that was sent is never sent again: only the caller knows whether
- * it may be.
+ * to know about the other's. Calls that find no connection wait (peer-call.c).
  *
  * Dialling again begins after FIRST_MS and slows down to LAST_MS; a call, or the peer dialling us,
  * makes it happen at once.
  */
-#include "peer.h"
+#include "peer-private.h"
 
 #include <gio/gio.h>
 #include <string.h>
@@ -20,59 +18,8 @@
 #include "common/log.h"
 #include "common/source.h"
 
-enum { FIRST_MS = 100, LAST_MS = 5000, DIAL_MS = 5000, CALL_MS = 60000, NAMELESS_MS = 30000 };
-enum { STEADY_US = 2 * G_USEC_PER_SEC, EAGER_US = G_USEC_PER_SEC / 5, WAITING_MAX = 1000 };
-
-typedef struct Peer Peer;
-
-/* A connection for calls, either way. */
-typedef struct {
-    Peers *peers; /* NULL once peers is being freed */
-    char *node;   /* NULL: without certificate */
-    Rpc *rpc;
-    gint64 since;
-    GSource *expiry; /* of one without certificate */
-} Connection;
-
-/* A call, from peers_call to its answer. */
-typedef struct {
-    Peers *peers; /* NULL when it was answered before its Rpc did */
-    char *node, *method;
-    Json *params; /* NULL once it was sent */
-    gint64 deadline;
-    GSource *timer; /* while it waits for a connection, or for its immediate failure */
-    GError *failure;
-    PeerAnswer answer;
-    gpointer user;
-} Call;
-
-struct Peer {
-    Peers *peers;
-    char *name, *address;
-    guint port;
-    Connection *connection; /* dialled and open */
-    guint dial;             /* number of the dial that counts; 0: none under way */
-    GSource *redial;
-    guint pause_ms;
-    gint64 tried;
-    GQueue waiting; /* of Call */
-    GError *reason; /* why the last dial failed */
-};
-
-struct Peers {
-    int references; /* the owner's, and one of each dial under way */
-    gboolean stopped;
-    TlsIdentity *identity;
-    char *self;
-    PeerEvents events;
-    gpointer user;
-    GMainContext *context;
-    GHashTable *table;      /* name → Peer */
-    GPtrArray *connections; /* of Connection */
-    GPtrArray *calls;       /* of Call */
-    Connection *loop;       /* our own end of the calls to ourselves */
-    guint dials;
-};
+enum { FIRST_MS = 100, LAST_MS = 5000, DIAL_MS = 5000, NAMELESS_MS = 30000 };
+enum { STEADY_US = 2 * G_USEC_PER_SEC, EAGER_US = G_USEC_PER_SEC / 5 };
 
 typedef struct {
     Peers *peers;
@@ -82,7 +29,7 @@ typedef struct {
 
 static void peer_dial(Peer *peer);
 
-static GSource *timer_add(Peers *peers, guint ms, GSourceFunc function, gpointer data)
+GSource *peers_timer(Peers *peers, guint ms, GSourceFunc function, gpointer data)
 {
     return source_add(g_timeout_source_new(ms), peers->context, function, data);
 }
@@ -95,84 +42,6 @@ static void peers_unref(Peers *peers)
     g_free(peers->self);
     g_main_context_unref(peers->context);
     g_free(peers);
-}
-
-/* ---- Calls ---- */
-
-static void call_free(Call *call)
-{
-    source_clear(&call->timer);
-    g_clear_error(&call->failure);
-    json_unref(call->params);
-    g_free(call->node);
-    g_free(call->method);
-    g_free(call);
-}
-
-/* Answers the call, once. */
-static void call_answer(Call *call, Json *result, const GError *error)
-{
-    if (!call->peers)
-        return;
-    g_ptr_array_remove_fast(call->peers->calls, call);
-    call->peers = NULL;
-    if (call->answer)
-        call->answer(call->node, result, error, call->user);
-}
-
-/* The answer came, or the connection broke, or time is over. */
-static void call_answered(Rpc *rpc, Json *result, int fd, const GError *error, gpointer user)
-{
-    Call *call = user;
-    g_autoptr(GError) told = NULL;
-
-    if (fd >= 0)
-        close(fd);
-    if (error && error->code == SJ_ERROR_GONE && !rpc_is_open(rpc))
-        g_set_error(&told, SJ_ERROR, SJ_ERROR_CUT,
-                    "the connection to node '%s' broke before it answered %s", call->node,
-                    call->method);
-    else if (error && error->code == SJ_ERROR_TIMEOUT)
-        g_set_error(&told, SJ_ERROR, SJ_ERROR_TIMEOUT, "node '%s': %s", call->node,
-                    error->message);
-    call_answer(call, result, told ? told : error);
-    call_free(call);
-}
-
-static void call_send(Call *call, Connection *connection)
-{
-    gint64 left = (call->deadline - g_get_monotonic_time()) / 1000;
-
-    source_clear(&call->timer);
-    rpc_call(connection->rpc, call->method, g_steal_pointer(&call->params), -1, MAX(left, 1),
-             call_answered, call);
-}
-
-/* From the main loop: a call that was not sent fails. */
-static gboolean call_fails(gpointer user)
-{
-    Call *call = user;
-    Peer *peer = g_hash_table_lookup(call->peers->table, call->node);
-
-    if (peer)
-        g_queue_remove(&peer->waiting, call);
-    if (!call->failure && peer && peer->reason)
-        call->failure = g_error_copy(peer->reason);
-    if (!call->failure)
-        g_set_error(&call->failure, SJ_ERROR, SJ_ERROR_TIMEOUT,
-                    "node '%s' could not be reached in time", call->node);
-    call_answer(call, NULL, call->failure);
-    call_free(call);
-    return G_SOURCE_REMOVE;
-}
-
-/* Makes a call fail soon, from the main loop; failure is taken over. */
-static void call_fail(Call *call, GError *failure)
-{
-    g_clear_error(&call->failure);
-    call->failure = failure;
-    source_clear(&call->timer);
-    call->timer = timer_add(call->peers, 0, call_fails, call);
 }
 
 /* ---- Connections ---- */
@@ -231,7 +100,7 @@ static Connection *connection_new(Peers *peers, const char *node, int fd)
     connection->since = g_get_monotonic_time();
     connection->rpc = rpc_new(fd, &events, connection);
     if (!node)
-        connection->expiry = timer_add(peers, NAMELESS_MS, connection_expired, connection);
+        connection->expiry = peers_timer(peers, NAMELESS_MS, connection_expired, connection);
     g_ptr_array_add(peers->connections, connection);
     return connection;
 }
@@ -263,12 +132,11 @@ static void dial_later(Peer *peer)
     guint ms = peer->pause_ms;
 
     source_clear(&peer->redial);
-    peer->redial = timer_add(peer->peers, g_random_int_range(ms / 2, ms + ms / 2), redial, peer);
+    peer->redial = peers_timer(peer->peers, g_random_int_range(ms / 2, ms + ms / 2), redial, peer);
     peer->pause_ms = MIN(ms * 2, LAST_MS);
 }
 
-/* There is a reason to try now; not more often than makes sense. */
-static void dial_soon(Peer *peer)
+void peer_dial_soon(Peer *peer)
 {
     if (peer->connection || peer->dial || peer->tried > g_get_monotonic_time() - EAGER_US)
         return;
@@ -457,12 +325,11 @@ void peers_incoming(Peers *peers, const char *node, int fd)
         peers->events.greet(node, connection->rpc, peers->user);
     if (peer) {
         peer->pause_ms = FIRST_MS;
-        dial_soon(peer);
+        peer_dial_soon(peer);
     }
 }
 
-/* The connection calls to node go out on; NULL if there is none now. */
-static Connection *connection_to(Peers *peers, const char *node, Peer *peer)
+Connection *peers_connection(Peers *peers, const char *node, Peer *peer)
 {
     if (peers->stopped)
         return NULL;
@@ -471,45 +338,9 @@ static Connection *connection_to(Peers *peers, const char *node, Peer *peer)
     return peer ? peer->connection : NULL;
 }
 
-void peers_call(Peers *peers, const char *node, const char *method, Json *params,
-                guint timeout_ms, PeerAnswer answer, gpointer user)
-{
-    Peer *peer = g_hash_table_lookup(peers->table, node);
-    Connection *connection = connection_to(peers, node, peer);
-    Call *call;
-
-    if (peers->stopped) { /* made from an answer that peers_free gave */
-        json_unref(params);
-        return;
-    }
-    call = g_new0(Call, 1);
-    timeout_ms = timeout_ms ? timeout_ms : CALL_MS;
-    call->peers = peers;
-    call->node = g_strdup(node);
-    call->method = g_strdup(method);
-    call->params = params ? params : json_object();
-    call->deadline = g_get_monotonic_time() + (gint64)timeout_ms * 1000;
-    call->answer = answer;
-    call->user = user;
-    g_ptr_array_add(peers->calls, call);
-    if (connection && rpc_is_open(connection->rpc))
-        call_send(call, connection);
-    else if (!peer)
-        call_fail(call, g_error_new(SJ_ERROR, SJ_ERROR_NOT_FOUND,
-                                    "there is no node '%s' in the cluster", node));
-    else if (g_queue_get_length(&peer->waiting) >= WAITING_MAX)
-        call_fail(call, g_error_new(SJ_ERROR, SJ_ERROR_BUSY, "too many calls wait for node '%s'",
-                                    node));
-    else {
-        call->timer = timer_add(peers, timeout_ms, call_fails, call);
-        g_queue_push_tail(&peer->waiting, call);
-        dial_soon(peer);
-    }
-}
-
 void peers_notify(Peers *peers, const char *node, const char *method, Json *params)
 {
-    Connection *connection = connection_to(peers, node, g_hash_table_lookup(peers->table, node));
+    Connection *connection = peers_connection(peers, node, g_hash_table_lookup(peers->table, node));
 
     if (connection)
         rpc_notify(connection->rpc, method, params);
@@ -519,5 +350,5 @@ void peers_notify(Peers *peers, const char *node, const char *method, Json *para
 
 gboolean peers_is_connected(Peers *peers, const char *node)
 {
-    return connection_to(peers, node, g_hash_table_lookup(peers->table, node)) != NULL;
+    return peers_connection(peers, node, g_hash_table_lookup(peers->table, node)) != NULL;
 }
