@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* hosted-start.c - guests are started here, from the node's snapshot if it has one of that shape */
 #include "hosted-private.h"
+
 #include "common/error.h"
 #include "template.h"
 
