@@ -10,18 +10,15 @@
  * and no mode changed; that it has become our turn (fg of a running job sends no signal) is looked
  * for a few times a second.
  */
-#include "front.h"
+#include "front-private.h"
 
 #include "back.h"
 #include "common/error.h"
 #include "common/log.h"
 #include "detach.h"
 #include "kept.h"
-#include "pair.h"
 #include "signals.h"
 #include "start.h"
-#include "streams.h"
-#include "timings.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -37,43 +34,13 @@
 
 static const char other_half_lost[] = "the deputy's other half ended unexpectedly: the job is lost";
 
-typedef struct {
-    const RunOptions *options;
-    int pair, signals;
-    pid_t back;
-    guint8 kinds[3];
-    Terminal terminal;
-    StreamInput input;
-    WireStream input_stream;
-    StreamOutput outputs[WIRE_STREAMS];
-    guint64 inherited_blocked;  /* signals, as in START */
-    guint64 passed_on;          /* signals that the guest got from us */
-    guint64 early;              /* signals that wait for STARTED */
-    guint leaving;              /* streams whose descriptors are to be let go of, by 1 << stream */
-    guint8 key;                 /* the last INTR or QUIT character typed, 0: none */
-    int detached;               /* where the parent waits for the job's id; -1: nobody does */
-    int output;                 /* what is to be kept of a detached job's output; -1: nothing */
-    gboolean started, exited, done;
-    gboolean left;              /* the program has ended, others of the job (--linger) have not */
-    gboolean heir;              /* we are who stays with them */
-    int wait_status;            /* of the program, once exited */
-    int status;                 /* what to end with, where there is no wait status */
-    int output_status;          /* 1 if output was lost at home */
-    Timings timings;
-} Front;
-
-static guint64 bit(int sig)
-{
-    return 1ULL << (sig - 1);
-}
-
 static void end(Front *front, int status)
 {
     front->status = status;
     front->done = TRUE;
 }
 
-static void say(Front *front, const char *sentence)
+void front_say(Front *front, const char *sentence)
 {
     gboolean raw = front->terminal.raw;
 
@@ -90,182 +57,13 @@ static void fail(Front *front, int status, const char *sentence)
     if (front->detached >= 0)
         detach_fail(front->detached, status, sentence);
     else
-        say(front, sentence);
+        front_say(front, sentence);
 }
 
-/* A back that is gone is noticed by take_packets, when all that it had said has been read. */
-static void to_guest(Front *front, const WireMessage *message)
+void front_tell(Front *front, const WireMessage *message)
 {
     if (!pair_send_message(front->pair, message))
         log_debug("the back does not listen any more: %s", g_strerror(errno));
-}
-
-static void send_size(Front *front)
-{
-    WireMessage message = { .type = WIRE_WINSIZE };
-
-    if (front->terminal.fd < 0)
-        return;
-    terminal_size(&front->terminal, &message.winsize);
-    to_guest(front, &message);
-}
-
-static void send_signal(Front *front, int sig, WireScope scope, const gint64 *value)
-{
-    WireMessage message = { .type = WIRE_SIGNAL,
-                            .signal = { sig, (guint8) scope, value != NULL, value ? *value : 0 } };
-
-    front->passed_on |= bit(sig);
-    to_guest(front, &message);
-}
-
-/* The front goes on, after whatever stopped it. */
-static void go_on(Front *front)
-{
-    terminal_forget(&front->terminal);
-    if (!front->started)
-        return;
-    terminal_raw(&front->terminal);
-    send_size(front);
-    to_guest(front, &(WireMessage) { .type = WIRE_CONTINUE });
-}
-
-static void stop(Front *front, int sig)
-{
-    gboolean group = front->terminal.raw && sig != SIGSTOP && !(front->passed_on & bit(sig));
-
-    front->passed_on &= ~bit(sig);
-    terminal_restore(&front->terminal);
-    if (!signals_stop_self(sig, group))
-        go_on(front);
-}
-
-static void die(Front *front, int sig, gboolean group)
-{
-    terminal_restore(&front->terminal);
-    close(front->pair);
-    signals_die(sig, group);
-}
-
-/* Before the program runs, and when it has ended, a signal meets the front alone. */
-static void take_alone(Front *front, int sig)
-{
-    if (!front->exited && front->inherited_blocked & bit(sig))
-        front->early |= bit(sig);
-    else if (signals_ignored(sig))
-        return;
-    else if (signals_kill(sig))
-        die(front, sig, FALSE);
-    else if (signals_stop(sig))
-        signals_stop_self(sig, FALSE);
-}
-
-static void take_signal(Front *front, const struct signalfd_siginfo *info)
-{
-    int sig = (int) info->ssi_signo;
-    gint64 value = (gint64) info->ssi_ptr;
-    gboolean kernel = info->ssi_code > 0;
-
-    if (sig == SIGCHLD && kernel)
-        waitpid(front->back, NULL, WNOHANG);
-    else if (sig == SIGPIPE && info->ssi_pid == (guint32) getpid())
-        return; /* a write of ours: its errno has said it */
-    else if (sig == SIGCONT)
-        go_on(front);
-    else if (sig == SIGWINCH && kernel && front->terminal.fd >= 0)
-        send_size(front);
-    else if (!front->started || front->exited)
-        take_alone(front, sig);
-    else
-        send_signal(front, sig, kernel ? WIRE_GROUP : WIRE_PROCESS,
-                    info->ssi_code == SI_QUEUE ? &value : NULL);
-}
-
-static void take_signals(Front *front)
-{
-    struct signalfd_siginfo info;
-
-    while (!front->done && signals_next(front->signals, &info))
-        take_signal(front, &info);
-}
-
-static void report_taken(Front *front, WireStream stream)
-{
-    gsize taken = stream_output_report(&front->outputs[stream]);
-
-    if (taken)
-        to_guest(front, &(WireMessage){ .type = WIRE_TAKEN,
-                                        .taken = { (guint8) stream, (guint32) taken } });
-}
-
-/* The front's own descriptor of a stream that has ended for the program must not keep a pipe open
- * either; but not at once: mostly the program has ended altogether, and the front may have
- * something to say. */
-static void let_go(Front *front, WireStream stream)
-{
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-    if (null < 0)
-        return;
-    dup2(null, (int) stream);
-    if (stream == WIRE_STDOUT && front->kinds[2] == WIRE_PIPE && front->outputs[WIRE_STDERR].fd < 0)
-        dup2(null, STDERR_FILENO);
-    close(null);
-}
-
-static void let_all_go(Front *front)
-{
-    for (int stream = 0; stream < WIRE_TTY; stream++)
-        if (front->leaving & (1u << stream))
-            let_go(front, (WireStream) stream);
-    front->leaving = 0;
-}
-
-/* The program can only be told EPIPE; that its output was lost must not look like success. */
-static void output_lost(Front *front, int error)
-{
-    g_autofree char *sentence =
-        g_strdup_printf("cannot write what the program says: %s", g_strerror(error));
-
-    say(front, sentence);
-    front->output_status = 1;
-}
-
-static void write_out(Front *front, WireStream stream)
-{
-    StreamOutput *output = &front->outputs[stream];
-
-    if (output->fd < 0) {
-        report_taken(front, stream);
-        return;
-    }
-    if (stream == WIRE_TTY && stream_output_pending(output) &&
-        terminal_stops_output(&front->terminal)) {
-        signals_stop_self(SIGTTOU, TRUE);
-        return;
-    }
-    if (!stream_output_flush(output)) {
-        if (output->failed != EPIPE && stream != WIRE_TTY)
-            output_lost(front, output->failed);
-        to_guest(front, &(WireMessage) { .type = WIRE_OUTPUT_BROKEN, .stream = (guint8) stream });
-    }
-    if (output->fd < 0 && output->ending)
-        front->leaving |= 1u << stream;
-    report_taken(front, stream);
-}
-
-static void take_output(Front *front, const WireMessage *message)
-{
-    StreamOutput *output = &front->outputs[message->data.stream];
-    gsize size = message->data.size;
-
-    timings_mark(&front->timings, PAIR_OUTPUT);
-    if (message->data.stream == WIRE_TTY)
-        /* in take_packets' own buffer */
-        size = terminal_plain(&front->terminal, (guint8 *) message->data.data, size);
-    stream_output_add(output, message->data.data, size);
-    output->taken += message->data.size - size;
-    write_out(front, message->data.stream);
 }
 
 static void take_started(Front *front)
@@ -273,8 +71,8 @@ static void take_started(Front *front)
     front->started = TRUE;
     terminal_raw(&front->terminal);
     for (int sig = 1; sig <= 64; sig++)
-        if (front->early & bit(sig))
-            send_signal(front, sig, WIRE_PROCESS, NULL);
+        if (front->early & front_bit(sig))
+            front_signal_guest(front, sig, WIRE_PROCESS, NULL);
     if (front->detached >= 0)
         detach_started(front->detached);
     front->detached = -1;
@@ -302,11 +100,11 @@ static void take_message(Front *front, const WireMessage *message)
         take_failed(front, message);
         break;
     case WIRE_OUTPUT:
-        take_output(front, message);
+        front_take_output(front, message);
         break;
     case WIRE_OUTPUT_END:
         front->outputs[message->stream].ending = TRUE;
-        write_out(front, message->stream);
+        front_write_out(front, message->stream);
         break;
     case WIRE_INPUT_BROKEN:
         stream_input_close(&front->input);
@@ -316,7 +114,7 @@ static void take_message(Front *front, const WireMessage *message)
         front->input.window = MIN(front->input.window + message->taken.bytes, WIRE_WINDOW);
         break;
     case WIRE_STOPPED:
-        stop(front, message->stop_signal);
+        front_stop(front, message->stop_signal);
         break;
     case WIRE_MODES:
         terminal_follow(&front->terminal, &message->modes);
@@ -397,69 +195,6 @@ static void take_packets(Front *front)
     }
 }
 
-/* A line's end-of-file key, where home's terminal does the lines: the guest's has to see the key
- * itself. */
-static void input_ended(Front *front, gboolean hung_up)
-{
-    guint8 key = front->terminal.modes.c_cc[VEOF];
-    guint8 head[WIRE_DATA_HEAD];
-
-    if (front->input.terminal && front->terminal.shared && !hung_up) {
-        wire_data_head(head, WIRE_INPUT, front->input_stream);
-        pair_send(front->pair, head, sizeof head, &key, 1);
-        return;
-    }
-    stream_input_close(&front->input);
-    to_guest(front,
-             &(WireMessage){ .type = WIRE_INPUT_END, .stream = (guint8) front->input_stream });
-}
-
-static void note_keys(Front *front, const guint8 *bytes, gsize size)
-{
-    const guint8 *keys = front->terminal.modes.c_cc;
-
-    for (gsize i = 0; front->terminal.raw && i < size; i++)
-        if (bytes[i] == keys[VINTR] || bytes[i] == keys[VQUIT])
-            front->key = bytes[i];
-}
-
-static void take_input(Front *front, gboolean hung_up)
-{
-    static guint8 buffer[32 << 10];
-    guint8 head[WIRE_DATA_HEAD];
-    gssize size = stream_input_read(&front->input, buffer, sizeof buffer);
-
-    if (size < 0 && (errno == EAGAIN ||
-                     (errno == EIO && front->input.terminal && !terminal_ours(&front->terminal))))
-        return;
-    if (size <= 0) {
-        input_ended(front, hung_up);
-        return;
-    }
-    note_keys(front, buffer, (gsize) size);
-    wire_data_head(head, WIRE_INPUT, front->input_stream);
-    pair_send(front->pair, head, sizeof head, buffer, (gsize) size);
-}
-
-/* Whether the keyboard is to be read, and (ret_again) whether that may change without notice. */
-static gboolean input_wanted(Front *front, gboolean *ret_again)
-{
-    if (!front->started || front->exited || !stream_input_wanted(&front->input))
-        return FALSE;
-    if (!front->input.terminal || terminal_readable(&front->terminal))
-        return TRUE;
-    *ret_again = TRUE;
-    return FALSE;
-}
-
-static gboolean all_written(const Front *front)
-{
-    for (int stream = 0; stream < WIRE_STREAMS; stream++)
-        if (stream_output_pending(&front->outputs[stream]))
-            return FALSE;
-    return TRUE;
-}
-
 static void loop_once(Front *front)
 {
     struct pollfd fds[3 + WIRE_STREAMS] = { { .fd = front->left ? -1 : front->pair, .events = POLLIN },
@@ -470,7 +205,7 @@ static void loop_once(Front *front)
 
     if (again)
         terminal_raw(&front->terminal);
-    if (input_wanted(front, &again))
+    if (front_input_wanted(front, &again))
         fds[2].fd = front->input.fd;
     for (int stream = 0; stream < WIRE_STREAMS; stream++)
         fds[3 + stream] = (struct pollfd) { .fd = stream_output_pending(&front->outputs[stream])
@@ -479,47 +214,19 @@ static void loop_once(Front *front)
     int patience = front->leaving ? LET_GO_MS : again ? LOOK_AGAIN_MS : -1;
     int ready = poll(fds, G_N_ELEMENTS(fds), patience);
     if (ready == 0)
-        let_all_go(front);
+        front_let_go(front);
     if (ready <= 0)
         return;
 
     if (fds[1].revents)
-        take_signals(front);
+        front_take_signals(front);
     if (fds[2].revents)
-        take_input(front, (fds[2].revents & POLLHUP) != 0);
+        front_take_input(front, (fds[2].revents & POLLHUP) != 0);
     for (int stream = 0; stream < WIRE_STREAMS; stream++)
         if (fds[3 + stream].revents)
-            write_out(front, (WireStream) stream);
+            front_write_out(front, (WireStream) stream);
     if (fds[0].revents && !front->done)
         take_packets(front);
-}
-
-/* No descriptor of our own may become 0, 1 or 2. */
-static void fill_closed(const guint8 kinds[3])
-{
-    for (int fd = 0; fd < 3; fd++)
-        if (kinds[fd] == WIRE_CLOSED)
-            open("/dev/null", O_RDWR | O_CLOEXEC);
-}
-
-static void open_streams(Front *front)
-{
-    gboolean merged =
-        front->kinds[1] == WIRE_PIPE && front->kinds[2] == WIRE_PIPE && streams_merged();
-
-    front->input.fd = -1;
-    front->input_stream = front->kinds[0] == WIRE_TERMINAL ? WIRE_TTY : WIRE_STDIN;
-    if (front->kinds[0] == WIRE_PIPE)
-        stream_input_init(&front->input, STDIN_FILENO, FALSE);
-    else if (front->kinds[0] == WIRE_TERMINAL)
-        stream_input_init(&front->input, front->terminal.fd, TRUE);
-    for (int stream = 0; stream < WIRE_STREAMS; stream++)
-        front->outputs[stream].fd = -1;
-    for (int fd = 1; fd <= 2; fd++)
-        if (front->kinds[fd] == WIRE_PIPE && !(fd == 2 && merged))
-            stream_output_init(&front->outputs[fd], fd, FALSE);
-    if (front->terminal.fd >= 0)
-        stream_output_init(&front->outputs[WIRE_TTY], front->terminal.fd, TRUE);
 }
 
 /* Forks the back; the parent returns its end of the pair, -1 and an error on failure. */
@@ -552,17 +259,6 @@ static int fork_back(Front *front, GError **error)
     return ends[0];
 }
 
-/* Ctrl-C at the terminal reaches the whole process group: a script must notice that its command was
- * interrupted. */
-static gboolean key_killed(const Front *front, int sig)
-{
-    const guint8 *keys = front->terminal.modes.c_cc;
-
-    return front->key && !(front->passed_on & bit(sig)) &&
-           ((sig == SIGINT && front->key == keys[VINTR]) ||
-            (sig == SIGQUIT && front->key == keys[VQUIT]));
-}
-
 static int finish(Front *front)
 {
     terminal_restore(&front->terminal);
@@ -574,7 +270,7 @@ static int finish(Front *front)
     if (!front->exited)
         return front->status;
     if (WIFSIGNALED(front->wait_status))
-        die(front, WTERMSIG(front->wait_status), key_killed(front, WTERMSIG(front->wait_status)));
+        front_die(front, WTERMSIG(front->wait_status), front_key_killed(front, WTERMSIG(front->wait_status)));
     return WEXITSTATUS(front->wait_status) ?: front->output_status;
 }
 
@@ -612,7 +308,7 @@ int front_run(const RunOptions *options)
     if (options->detach && !detach(&front.detached, &front.output, &front.status))
         return front.status;
     streams_kinds(front.kinds);
-    fill_closed(front.kinds);
+    front_fill_closed(front.kinds);
     terminal_open(&front.terminal, front.kinds);
     signals_inherited(&ignored, &front.inherited_blocked);
     front.pair = fork_back(&front, &error);
@@ -622,10 +318,10 @@ int front_run(const RunOptions *options)
         return 1;
     }
     timings_mark(&front.timings, PAIR_FORKED);
-    open_streams(&front);
-    while (!front.done && !(front.exited && all_written(&front))) {
+    front_open_streams(&front);
+    while (!front.done && !(front.exited && front_all_written(&front))) {
         loop_once(&front);
-        if (front.left && all_written(&front) && hand_over(&front))
+        if (front.left && front_all_written(&front) && hand_over(&front))
             break;
     }
     return finish(&front);

@@ -40,7 +40,8 @@ libdeputy_a_SOURCES = \
 	src/deputy/back-orders.c \
 	src/deputy/control.c src/deputy/control.h \
 	src/deputy/detach.c src/deputy/detach.h \
-	src/deputy/front.c src/deputy/front.h \
+	src/deputy/front.c src/deputy/front.h src/deputy/front-private.h src/deputy/front-signals.c \
+	src/deputy/front-streams.c \
 	src/deputy/kept.c src/deputy/kept.h \
 	src/deputy/nat-network.c src/deputy/nat-network.h \
 	src/deputy/nat.c src/deputy/nat.h \
