@@ -16,6 +16,7 @@
 
 #define UNUSED_S 60          /* a reservation that nobody uses */
 #define COMMIT_AGAIN_MS 200
+#define LINKED_MS 5          /* between looks whether the link is there */
 #define LINK_PATIENCE_US (3 * G_USEC_PER_SEC)
 
 typedef struct {
@@ -29,6 +30,8 @@ typedef struct {
     Relay *relay;
     Monitor *monitor;        /* of the incoming QEMU, under TCG; NULL: libvirt resumes it */
     guint timer;             /* unused, or ask again */
+    guint ahead;             /* timer: to have it go on by itself */
+    gint64 resumed_us;       /* since when the guest runs here; 0: it does not */
     gint64 finished_us;
 } Arrival;
 
@@ -42,6 +45,8 @@ static void arrival_free(Arrival *a)
     g_hash_table_remove(a->node->arrivals, a->id);
     if (a->timer)
         g_source_remove(a->timer);
+    if (a->ahead)
+        g_source_remove(a->ahead);
     gate_free(a->gate);
     monitor_free(a->monitor);
     if (a->stream_fd >= 0)
@@ -194,7 +199,9 @@ static void arrival_resume(Arrival *a)
 {
     a->committed = TRUE;
     fault("destination.committed");
-    if (a->monitor)
+    if (a->resumed_us)
+        arrived(a, TRUE);
+    else if (a->monitor)
         monitor_command(a->monitor, "cont", continued, a);
     else
         guest_resume(a->node->hv, a->job, resumed, ticket_new(a));
@@ -264,20 +271,62 @@ static void commit_answered(const char *home, Json *result, const GError *error,
     }
 }
 
-static void arrival_commit(Arrival *a)
+static gboolean arrival_linked(const Arrival *a)
 {
     Hosted *hosted = hosted_find(a->node, a->job);
-    gboolean linked = hosted && (hosted->relay || hosted->given);
+
+    return hosted && (hosted->relay || hosted->given);
+}
+
+static void arrival_commit(Arrival *a)
+{
     Json *params;
 
-    if (!linked && g_get_monotonic_time() - a->finished_us < LINK_PATIENCE_US) {
+    if (!arrival_linked(a) && g_get_monotonic_time() - a->finished_us < LINK_PATIENCE_US) {
         a->timer = g_timeout_add(5, commit_again, a);
         return;
     }
     params = json_set_string(json_object(), "migration", a->id);
     json_set_string(params, "job", a->job);
+    if (a->resumed_us)
+        json_set_int(params, "ran_us", g_get_monotonic_time() - a->resumed_us);
     cluster_call(a->node->cluster, a->home, "migration.commit", json_set_int(params, "epoch", a->epoch), 5000,
                  commit_answered, ticket_new(a));
+}
+
+/* Ahead of the COMMIT */
+
+static void arrival_event(const char *event, gpointer user)
+{
+    Arrival *a = user;
+
+    if (g_str_equal(event, "RESUME"))
+        a->resumed_us = g_get_monotonic_time();
+    else if (g_str_equal(event, "STOP"))
+        a->resumed_us = 0;
+}
+
+/* QEMU remembers it until all has come; its guest writes to a port at which nobody listens only if the link breaks meanwhile. */
+static gboolean arrival_go_ahead(gpointer user)
+{
+    Arrival *a = user;
+
+    if (!arrival_linked(a))
+        return G_SOURCE_CONTINUE;
+    a->ahead = 0;
+    monitor_command(a->monitor, "cont", NULL, NULL);
+    return G_SOURCE_REMOVE;
+}
+
+static void arrival_monitor(Arrival *a, const Hosted *hosted)
+{
+    g_autofree char *path = monitor_path(hosted->channel_path);
+
+    a->monitor = monitor_open(path, NULL);
+    if (!a->monitor)
+        return;
+    monitor_watch(a->monitor, arrival_event, a);
+    a->ahead = g_timeout_add(LINKED_MS, arrival_go_ahead, a);
 }
 
 /* Gate */
@@ -313,11 +362,8 @@ static void gate_prepared(Gate *gate, gpointer user)
     a->prepared = TRUE;
     if (hosted)
         hosted_link(hosted);
-    if (hosted && g_str_equal(json_get_string(hosted->description, "accel", "tcg"), "tcg")) {
-        g_autofree char *path = monitor_path(hosted->channel_path);
-
-        a->monitor = monitor_open(path, NULL);
-    }
+    if (hosted && g_str_equal(json_get_string(hosted->description, "accel", "tcg"), "tcg"))
+        arrival_monitor(a, hosted);
     stream_join(a);
 }
 

@@ -45,6 +45,7 @@ typedef struct {
     GCancellable *cancellable;     /* of libvirt's call */
     gint64 begun_us;               /* when home began with it */
     guint64 bytes;                 /* of the guest's memory then */
+    gint64 stopped_us;             /* when QEMU said for the last time that the guest stands still; 0: it has not */
     gint64 finished_us;            /* when the destination said that the guest runs there */
 } Departure;
 
@@ -252,11 +253,23 @@ static void gate_ended(GateSource *gate, const char *reason, gboolean violation,
 /* libvirt's call */
 
 /* From the guest's stop here to the word that it runs there; by one clock. */
-static gint64 downtime_ms(const Departure *d, const GuestMigrated *stats)
+static gint64 downtime_ms(const Departure *d, gint64 stopped_us, const GuestMigrated *stats)
 {
-    if (stats->stopped_us && d->finished_us > stats->stopped_us)
-        return (d->finished_us - stats->stopped_us + 500) / 1000;
+    if (stopped_us && d->finished_us > stopped_us)
+        return (d->finished_us - stopped_us + 500) / 1000;
     return stats->downtime_ms;
+}
+
+/* Home has heard when it went on there, if that was before the COMMIT. */
+static Json *departure_stats(const Departure *d, const GuestMigrated *stats)
+{
+    gint64 stopped_us = d->stopped_us ? d->stopped_us : stats->stopped_us;
+    Json *answer = json_set_int(json_object(), "total_ms", stats->total_ms);
+
+    json_set_int(answer, "downtime_ms", downtime_ms(d, stopped_us, stats));
+    if (stopped_us)
+        json_set_int(answer, "since_stop_us", g_get_monotonic_time() - stopped_us);
+    return json_set_int(answer, "bytes", d->streamed ? d->streamed : stats->bytes);
 }
 
 static void migrated(GObject *source, GAsyncResult *result, gpointer user)
@@ -266,7 +279,6 @@ static void migrated(GObject *source, GAsyncResult *result, gpointer user)
     g_autoptr(GError) error = NULL;
     GuestMigrated stats = {0};
     gboolean moved = guest_migrate_finish(result, &stats, &error);
-    Json *answer = json_object();
 
     fault("source.over");
     if (!moved)
@@ -278,13 +290,9 @@ static void migrated(GObject *source, GAsyncResult *result, gpointer user)
     }
     if (moved) {
         exodus_learn(&d->node->pace, d->bytes, (g_get_monotonic_time() - d->begun_us) / 1e6);
-        json_set_int(answer, "total_ms", stats.total_ms);
-        json_set_int(answer, "downtime_ms", downtime_ms(d, &stats));
-        json_set_int(answer, "bytes", d->streamed ? d->streamed : stats.bytes);
-        rpc_reply(d->call, answer);
+        rpc_reply(d->call, departure_stats(d, &stats));
         hosted_remove(d->node, d->job);
     } else {
-        json_unref(answer);
         rpc_fail(d->call, d->error ? d->error : error);
         if (hosted && hosted->doomed)
             hosted_destroy(hosted);
@@ -345,6 +353,12 @@ static gboolean stream_connected(gint listener, GIOCondition condition, gpointer
     return G_SOURCE_REMOVE;
 }
 
+static void departure_event(const char *event, gpointer user)
+{
+    if (g_str_equal(event, "STOP"))
+        ((Departure *)user)->stopped_us = g_get_monotonic_time();
+}
+
 static void departure_monitor(Departure *d)
 {
     Hosted *hosted = hosted_find(d->node, d->job);
@@ -355,7 +369,9 @@ static void departure_monitor(Departure *d)
         return;
     path = monitor_path(hosted->channel_path);
     d->monitor = monitor_open(path, &error);
-    if (!d->monitor)
+    if (d->monitor)
+        monitor_watch(d->monitor, departure_event, d);
+    else
         log_warning("job %s: QEMU's second monitor does not answer: %s", d->job, error->message);
 }
 

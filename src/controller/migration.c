@@ -28,6 +28,7 @@ typedef struct {
     GError *error;
     Json *stats, *balance;
     gint64 started_us;
+    gint64 resumed_us;       /* when the guest went on, if that was before the COMMIT; 0: not known */
 } Migration;
 
 static Job *migration_job(Migration *m)
@@ -153,6 +154,18 @@ static void migration_give_up(Migration *m, const GError *error)
         abort_answered(NULL, NULL, -1, NULL, m);
 }
 
+/* A guest that went on before its COMMIT stood still for less than the source can know. By home's clock; what the messages
+ * took on their way cancels out but for a difference. */
+static void reckon_downtime(const Migration *m, Json *stats)
+{
+    gint64 since_stop_us = json_get_int(stats, "since_stop_us", -1);
+    gint64 still_us = m->resumed_us - (g_get_monotonic_time() - since_stop_us);
+
+    if (m->resumed_us && since_stop_us >= 0 && still_us >= 0 && still_us / 1000 < json_get_int(stats, "downtime_ms", G_MAXINT64))
+        json_set_int(stats, "downtime_ms", (still_us + 500) / 1000);
+    json_remove(stats, "since_stop_us");
+}
+
 static void run_answered(const char *source, Json *result, const GError *error, gpointer user)
 {
     Migration *m = user;
@@ -164,6 +177,7 @@ static void run_answered(const char *source, Json *result, const GError *error, 
         return;
     }
     m->stats = json_copy(result);
+    reckon_downtime(m, m->stats);
     if (job->epoch == m->epoch)
         migration_succeeded(m);
     else /* libvirt says yes and the deputy was never asked: it cannot be */
@@ -455,6 +469,18 @@ static void commit_answered(Rpc *rpc, Json *result, int fd, const GError *error,
     g_free(commit);
 }
 
+static void note_resumed(Node *node, Json *params)
+{
+    gint64 ran_us = json_get_int(params, "ran_us", -1);
+
+    for (GList *i = node->migrating.head; i && ran_us >= 0; i = i->next) {
+        Migration *m = i->data;
+
+        if (g_str_equal(m->id, json_get_string(params, "migration", "")) && !m->resumed_us)
+            m->resumed_us = g_get_monotonic_time() - ran_us;
+    }
+}
+
 void migration_commit(Node *node, const char *from, Json *params, RpcCall *call)
 {
     Job *job = job_find(node, json_get_string(params, "job", ""));
@@ -470,6 +496,7 @@ void migration_commit(Node *node, const char *from, Json *params, RpcCall *call)
         return;
     }
     fault("home.asked");
+    note_resumed(node, params);
     commit = g_new0(Commit, 1);
     *commit = (Commit){node, g_strdup(job->id), g_strdup(from), json_get_int(params, "epoch", 0), call};
     json_set_int(question, "epoch", commit->epoch);

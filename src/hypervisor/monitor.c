@@ -28,6 +28,8 @@ struct Monitor {
     GString *input;
     GQueue orders; /* Order *; the head is under way */
     gboolean greeted, sent;
+    MonitorEvent event;
+    gpointer event_user;
 };
 
 static void order_free(Order *order)
@@ -120,13 +122,15 @@ static void monitor_next(Monitor *monitor)
         monitor_lost(monitor);
 }
 
-/* One line of QMP: a greeting, an answer, or an event, which is of no interest. */
+/* One line of QMP: a greeting, an answer, or an event. */
 static void monitor_line(Monitor *monitor, const char *line)
 {
     g_autoptr(Json) message = json_parse(line, -1, NULL);
 
     if (json_has(message, "QMP"))
         monitor->greeted = TRUE;
+    else if (json_has(message, "event") && monitor->event)
+        monitor->event(json_get_string(message, "event", ""), monitor->event_user);
     else if (monitor->sent && (json_has(message, "return") || json_has(message, "error"))) {
         if (json_has(message, "error"))
             log_debug("QEMU refuses: %s", line);
@@ -187,6 +191,12 @@ void monitor_command_with(Monitor *monitor, const char *command, const char *arg
 void monitor_command(Monitor *monitor, const char *command, MonitorDone done, gpointer user)
 {
     monitor_command_with(monitor, command, "{}", -1, done, user);
+}
+
+void monitor_watch(Monitor *monitor, MonitorEvent event, gpointer user)
+{
+    monitor->event = event;
+    monitor->event_user = user;
 }
 
 void monitor_free(Monitor *monitor)

@@ -26,6 +26,10 @@ void monitor_command(Monitor *monitor, const char *command, MonitorDone done, gp
 /* The same with arguments, an object as JSON text, and a descriptor that goes with it ("getfd"; copied; -1: none). */
 void monitor_command_with(Monitor *monitor, const char *command, const char *arguments, int fd, MonitorDone done, gpointer user);
 
+/* Has each event that QEMU tells from now on handed over by its name ("STOP", "RESUME"), as soon as it comes. */
+typedef void (*MonitorEvent)(const char *event, gpointer user);
+void monitor_watch(Monitor *monitor, MonitorEvent event, gpointer user);
+
 /* Closes; what is under way ends without its callback. NULL is fine. */
 void monitor_free(Monitor *monitor);
 

@@ -264,6 +264,9 @@ int main(void)
         { "home is the source", { 0, 2, 2, FALSE, 0 } },
         { "home is the destination", { 1, 2, 2, FALSE, 0 } },
         { "the deputy may die", { HOME_ELSEWHERE, 1, 2, TRUE, 0 } },
+        { "the guest goes on ahead", { HOME_ELSEWHERE, 2, 2, FALSE, 0, TRUE } },
+        { "the guest goes on ahead, home is the source", { 0, 2, 2, FALSE, 0, TRUE } },
+        { "the guest goes on ahead, home is the destination", { 1, 2, 2, FALSE, 0, TRUE } },
     }, mutants[] = {
         { "without holding FINISH3 back", { HOME_ELSEWHERE, 1, 2, FALSE, RULE_HOLD } },
         { "without throwing old answers away", { HOME_ELSEWHERE, 2, 3, FALSE, RULE_FRESH } },

@@ -35,7 +35,7 @@ void model_deliver_finish(Walk *walk, State *state, const Message *message)
         model_post(state, answer);
         return;
     }
-    host->copy = PAUSED;
+    host->copy = walk->config->ahead ? RUNNING : PAUSED;
     host->coming = COMING_DECIDE;
     if (walk->config->without & RULE_COMMIT) {
         host->copy = RUNNING;

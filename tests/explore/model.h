@@ -104,6 +104,7 @@ typedef struct {
     guint faults;
     gboolean deputy_dies; /* the deputy may die (one fault) */
     guint without;        /* Rules left out */
+    gboolean ahead;       /* the guest goes on at its destination before the COMMIT */
 } ModelConfig;
 
 typedef void (*ModelEmit)(const State *next, const char *what, gboolean fault, gpointer user);
