@@ -373,6 +373,11 @@ gboolean deputies_called(Node *node, Rpc *rpc, RpcCall *call, const char *method
         if (job)
             take_state(job, params);
         rpc_reply(call, NULL);
+    } else if (g_str_equal(method, "deputy.fetched")) {
+        job = job_of(node, rpc);
+        if (job)
+            job_fetched(job, json_get_int(params, "bytes", -1));
+        rpc_reply(call, NULL);
     } else {
         rpc_fail_new(call, SJ_ERROR_PROTOCOL, "There is no method %s", method);
     }

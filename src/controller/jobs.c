@@ -317,6 +317,8 @@ Json *move_json(const Move *move)
     json_set_int(json, "total_ms", move->total_ms);
     json_set_int(json, "downtime_ms", move->downtime_ms);
     json_set_int(json, "bytes", move->bytes);
+    if (move->fetched >= 0)
+        json_set_int(json, "fetched_bytes", move->fetched);
     json_set_int(json, "at", move->at);
     return json;
 }
@@ -342,6 +344,22 @@ Json *job_details(Node *node, Job *job)
     return row;
 }
 
+static void job_remember_move(Job *job, const Move *move)
+{
+    if (job->deputy)
+        rpc_notify(job->deputy, "deputy.remember", json_set(json_object(), "last_migration", move_json(move)));
+}
+
+void job_fetched(Job *job, gint64 bytes)
+{
+    Move *move = job->moves->len ? job->moves->pdata[job->moves->len - 1] : NULL;
+
+    if (!move || bytes < 0)
+        return;
+    move->fetched = bytes;
+    job_remember_move(job, move);
+}
+
 void job_moved(Job *job, const char *from, const char *to, Json *stats)
 {
     Move *move = g_new0(Move, 1);
@@ -351,11 +369,11 @@ void job_moved(Job *job, const char *from, const char *to, Json *stats)
     move->total_ms = json_get_int(stats, "total_ms", 0);
     move->downtime_ms = json_get_int(stats, "downtime_ms", -1);
     move->bytes = json_get_int(stats, "bytes", 0);
+    move->fetched = json_get_int(stats, "fetched_bytes", -1);
     move->at = g_get_real_time() / G_USEC_PER_SEC;
     job->migrations++;
     g_ptr_array_add(job->moves, move);
-    if (job->deputy)
-        rpc_notify(job->deputy, "deputy.remember", json_set(json_object(), "last_migration", move_json(move)));
+    job_remember_move(job, move);
     if (job->moves->len > JOB_MOVES)
         g_ptr_array_remove_index(job->moves, 0);
 }

@@ -8,6 +8,7 @@ typedef struct {
     char *from, *to;
     guint64 total_ms, bytes;
     gint64 downtime_ms;      /* -1: not known */
+    gint64 fetched;          /* bytes of files that were read from home in the 10 s after; -1: not known yet */
     gint64 at;               /* s since the epoch */
 } Move;
 
@@ -81,6 +82,9 @@ Json *job_details(Node *node, Job *job);
 /* Notes a completed migration. */
 void job_moved(Job *job, const char *from, const char *to, Json *stats);
 Json *move_json(const Move *move);
+
+/* What was read from home after the last migration. */
+void job_fetched(Job *job, gint64 bytes);
 
 /* The link to incarnation epoch came (fd taken over): to the deputy if it is the effective one, kept for COMMIT if it is the
  * expected one, else closed. */

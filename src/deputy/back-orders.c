@@ -181,6 +181,7 @@ static void order_commit(Back *back, RpcCall *call, Json *params, int fd)
     if (answer == ARBITER_OK) {
         port_close(back->port);
         back->migrations++;
+        back_fetched_begin(back);
     }
     if (fd >= 0 && !port_is_open(back->port))
         back_connect_link(back, fd, epoch);

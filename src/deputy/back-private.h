@@ -46,6 +46,8 @@ typedef struct {
     gboolean departing;         /* DEPART was sent, DEPARTED has not come */
     guint depart_patience;      /* timer: how long it is waited for */
     RpcCall *depart_call;       /* deputy.depart that waits for it, or NULL */
+    guint64 fetched_base;       /* replies_bytes() at the last migration */
+    guint fetched_timer;        /* until what was read since then is told */
     guint64 clocked_epoch;      /* the one that CLOCK was sent to */
     guint clock_timer;          /* 0: not yet */
     guint clock_step;           /* how many CLOCKs its timer was for */
@@ -92,6 +94,10 @@ void back_front_watch(Back *back);
 void back_to_front(Back *back, const void *head, gsize head_size, const void *data, gsize size);
 void back_to_guest(Back *back, LinkChannel channel, const void *bytes, gsize size);
 void back_message_to_guest(Back *back, LinkChannel channel, const WireMessage *message);
+
+/* back-fetched.c */
+/* A migration was committed: in 10 s, or at the next one, the controller is told what has been read from home since. */
+void back_fetched_begin(Back *back);
 
 /* back-orders.c */
 void back_departed(Back *back);     /* DEPARTED has come */

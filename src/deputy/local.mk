@@ -37,6 +37,7 @@ libdeputy_a_SOURCES = \
 	src/deputy/arbiter.c src/deputy/arbiter.h \
 	src/deputy/back.c src/deputy/back.h src/deputy/back-private.h \
 	src/deputy/back-link.c \
+	src/deputy/back-fetched.c \
 	src/deputy/back-orders.c \
 	src/deputy/control.c src/deputy/control.h \
 	src/deputy/detach.c src/deputy/detach.h \

@@ -20,6 +20,7 @@ struct Replies {
     GSource *source;
     GMutex mutex;
     GPtrArray *fresh;               /* of GByteArray; under mutex */
+    guint64 bytes;                  /* of all that was added; under mutex */
     gint some;                      /* fresh is not empty; atomic */
     GQueue waiting[LINK_CHANNELS];  /* FILES and BULK */
 };
@@ -126,10 +127,19 @@ void replies_add(Replies *replies, const struct iovec *parts, int count)
     g_mutex_lock(&replies->mutex);
     gboolean first = replies->fresh->len == 0;
     g_ptr_array_add(replies->fresh, message);
+    replies->bytes += size;
     g_atomic_int_set(&replies->some, 1);
     g_mutex_unlock(&replies->mutex);
     if (first)
         g_main_context_wakeup(replies->context);
+}
+
+guint64 replies_bytes(Replies *replies)
+{
+    g_mutex_lock(&replies->mutex);
+    guint64 bytes = replies->bytes;
+    g_mutex_unlock(&replies->mutex);
+    return bytes;
 }
 
 void replies_writable(Replies *replies, LinkChannel channel)

@@ -15,5 +15,8 @@ void replies_free(Replies *replies);
 /* Adds a message; from any thread. */
 void replies_add(Replies *replies, const struct iovec *parts, int count);
 
+/* Of all messages that were ever added. */
+guint64 replies_bytes(Replies *replies);
+
 /* The link takes messages of this channel again. */
 void replies_writable(Replies *replies, LinkChannel channel);
