@@ -15,6 +15,7 @@ guest_agent_agent_SOURCES = \
 	guest/agent/console.c guest/agent/console.h \
 	guest/agent/control.c guest/agent/control.h \
 	guest/agent/departure.c guest/agent/departure.h \
+	guest/agent/ends.c guest/agent/ends.h \
 	guest/agent/files.c guest/agent/files.h \
 	guest/agent/job.c guest/agent/job.h \
 	guest/agent/kernel.c guest/agent/kernel.h \

@@ -12,6 +12,7 @@
 
 #include "clock.h"
 #include "console.h"
+#include "ends.h"
 #include "kernel.h"
 #include "loop.h"
 #include "mounts.h"
@@ -19,7 +20,6 @@
 #include "program.h"
 #include "random.h"
 #include "rehearse.h"
-#include "terminal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -67,13 +67,6 @@ typedef struct {
     WireMessage exited;
 } Job;
 
-/* The agent's ends of the streams. */
-typedef struct {
-    uint8_t bytes[1 + WARDEN_ENDS];
-    int fds[WARDEN_ENDS];
-    int count;
-} Ends;
-
 static void tell(const Job *job, const WireMessage *message)
 {
     uint8_t bytes[1024];
@@ -116,98 +109,6 @@ static int read_start(Job *job)
     return job->start.type == WIRE_START && job->start.start.version == WIRE_VERSION ? 0 : -1;
 }
 
-static void add_end(Ends *ends, int which, int fd)
-{
-    ends->bytes[++ends->count] = (uint8_t)which;
-    ends->fds[ends->count - 1] = fd;
-}
-
-/* A pipe whose one end is the program's descriptor, and whose other, which does not block, is the agent's. */
-static int make_pipe(Program *program, Ends *ends, WireStream which)
-{
-    int ours = which == WIRE_STDIN ? 1 : 0;
-    int fds[2];
-
-    if (pipe2(fds, O_CLOEXEC) < 0 || fcntl(fds[ours], F_SETFL, O_NONBLOCK) < 0)
-        return -1;
-    program->stdio[which] = fds[!ours];
-    add_end(ends, which, fds[ours]);
-    return 0;
-}
-
-static int make_terminal(Program *program, Ends *ends)
-{
-    const WireStart *start = program->start;
-    int master = terminal_open(JOB_PTMX, start->uid);
-
-    if (master < 0)
-        return -1;
-    terminal_set_modes(master, &start->modes);
-    terminal_set_size(master, &start->winsize);
-    program->terminal = terminal_peer(master);
-    add_end(ends, WIRE_TTY, master);
-    return program->terminal;
-}
-
-/* The program's descriptors 0, 1 and 2. */
-static int make_streams(Program *program, Ends *ends)
-{
-    const WireStart *start = program->start;
-
-    for (int i = 0; i < 3; i++)
-        if (start->stdio[i] == WIRE_TERMINAL && program->terminal < 0 && make_terminal(program, ends) < 0)
-            return -1;
-    for (int i = 0; i < 3; i++) {
-        program->stdio[i] = -1;
-        if (i == 2 && start->merged && program->stdio[1] >= 0)
-            program->stdio[i] = fcntl(program->stdio[1], F_DUPFD_CLOEXEC, 3);
-        else if (start->stdio[i] == WIRE_TERMINAL)
-            program->stdio[i] = fcntl(program->terminal, F_DUPFD_CLOEXEC, 3);
-        else if (start->stdio[i] == WIRE_NULL)
-            program->stdio[i] = open(JOB_NULL, O_RDWR | O_CLOEXEC);
-        else if (start->stdio[i] == WIRE_PIPE && make_pipe(program, ends, (WireStream)i) < 0)
-            return -1;
-        if (program->stdio[i] < 0 && start->stdio[i] != WIRE_CLOSED)
-            return -1;
-    }
-    return 0;
-}
-
-static int make_network(const WireStart *start, Ends *ends)
-{
-    int tunnel = network_tunnel(&start->addresses);
-
-    if (tunnel >= 0)
-        add_end(ends, WARDEN_TUNNEL, tunnel);
-    return tunnel;
-}
-
-static void attach(const Job *job, Ends *ends)
-{
-    union {
-        struct cmsghdr header;
-        char space[CMSG_SPACE(sizeof ends->fds)];
-    } control = { 0 };
-    struct iovec part = { ends->bytes, 1 + (size_t)ends->count };
-    struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
-
-    ends->bytes[0] = WARDEN_ATTACHED;
-    if (ends->count) {
-        size_t size = (size_t)ends->count * sizeof ends->fds[0];
-
-        message.msg_control = &control;
-        message.msg_controllen = CMSG_SPACE(size);
-        control.header = (struct cmsghdr) {
-            .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(size),
-        };
-        memcpy(CMSG_DATA(&control.header), ends->fds, size);
-    }
-    if (sendmsg(job->agent, &message, 0) < 0)
-        die("cannot hand over the streams");
-    for (int i = 0; i < ends->count; i++)
-        close(ends->fds[i]);
-}
-
 static int close_all(Program *program)
 {
     for (int i = 0; i < 3; i++)
@@ -238,12 +139,12 @@ static int job_start(Job *job)
         say("the host name could not be set, errno %d", errno);
     if (start->flags & WIRE_SOCKETS)
         network_mirror(&start->addresses);
-    if (start->flags & WIRE_NAT && make_network(start, &ends) < 0) {
+    if (start->flags & WIRE_NAT && ends_network(start, &ends) < 0) {
         fail(job, WIRE_STAGE_IDENTITY, errno, "--network nat: this guest image cannot make a network device of its own; "
              "rebuild it, or use --network home or none");
         return -1;
     }
-    if (make_streams(&program, &ends) < 0 || pipe2(reports, O_CLOEXEC) < 0
+    if (ends_streams(&program, &ends) < 0 || pipe2(reports, O_CLOEXEC) < 0
         || fcntl(reports[0], F_SETFL, O_NONBLOCK) < 0) {
         fail(job, WIRE_STAGE_IDENTITY, errno, "the guest cannot make the program's streams");
         return -1;
@@ -255,7 +156,7 @@ static int job_start(Job *job)
         return -1;
     }
     close(job->fuse);
-    attach(job, &ends);
+    ends_hand_over(&ends, job->agent);
     if (mounts_enter() < 0) {
         fail(job, WIRE_STAGE_FILES, errno, "the guest cannot enter the home's files");
         return -1;
