@@ -11,6 +11,7 @@ void vector_init(Vector *vector, guint32 self)
 {
     memset(vector, 0, sizeof *vector);
     vector->self = self;
+    vector->oldest = -1;
 }
 
 VectorEntry *vector_find(Vector *vector, guint32 id)
@@ -25,50 +26,57 @@ static void drop(Vector *vector, VectorEntry *entry)
 {
     guint index = entry - vector->entries;
 
+    vector->oldest = -1;
     vector->count--;
     vector->entries[index] = vector->entries[vector->count];
     vector->ids[index] = vector->ids[vector->count];
     vector->times[index] = vector->times[vector->count];
 }
 
-static VectorEntry *oldest(Vector *vector)
+static guint oldest(Vector *vector)
 {
-    guint found = 0;
-
+    if (vector->oldest >= 0)
+        return vector->oldest;
+    vector->oldest = 0;
     for (guint i = 1; i < vector->count; i++)
-        if (vector->times[i] < vector->times[found])
-            found = i;
-    return &vector->entries[found];
+        if (vector->times[i] < vector->times[vector->oldest])
+            vector->oldest = i;
+    return vector->oldest;
+}
+
+/* Where news of an unknown node goes; NULL: nowhere, it is older than all that is known. */
+static VectorEntry *make_room(Vector *vector, gint64 at_us)
+{
+    if (vector->count < VECTOR_WINDOW)
+        return &vector->entries[vector->count++];
+    return vector->times[oldest(vector)] > at_us ? NULL : &vector->entries[oldest(vector)];
+}
+
+/* What is promised and when, for the younger news of the same node. */
+static void keep_promise(const VectorEntry *before, VectorEntry *news)
+{
+    gboolean counted = !before->promised_us || news->at_us >= before->promised_us + NEWS_AFTER_US;
+
+    news->promised_us = before->promised_us;
+    news->node.promised = counted ? 0 : before->node.promised;
+    news->node.promised_bytes = counted ? 0 : before->node.promised_bytes;
 }
 
 void vector_take(Vector *vector, const VectorEntry *entry)
 {
-    VectorEntry *place = vector_find(vector, entry->id);
-    gint64 promised_us;
-    double promised;
-    guint64 promised_bytes;
+    VectorEntry *known = vector_find(vector, entry->id), *place, news;
 
-    if (!entry->id || entry->id == vector->self || (place && place->stamp >= entry->stamp))
+    if (!entry->id || entry->id == vector->self || (known && known->stamp >= entry->stamp))
         return;
-    promised_us = place ? place->promised_us : 0;
-    promised = place ? place->node.promised : 0;
-    promised_bytes = place ? place->node.promised_bytes : 0;
-    if (!place && vector->count < VECTOR_WINDOW) {
-        place = &vector->entries[vector->count++];
-    } else if (!place) {
-        place = oldest(vector);
-        if (place->at_us > entry->at_us)
-            return; /* older than all that is known */
-    }
-    *place = *entry;
+    place = known ? known : make_room(vector, entry->at_us);
+    if (!place)
+        return;
+    news = *entry;
+    keep_promise(known ? known : &(VectorEntry){0}, &news);
+    *place = news;
     vector->ids[place - vector->entries] = entry->id;
     vector->times[place - vector->entries] = entry->at_us;
-    place->node.promised = place->node.promised_bytes = 0;
-    place->promised_us = promised_us;
-    if (promised_us && entry->at_us < promised_us + NEWS_AFTER_US) {
-        place->node.promised = promised;
-        place->node.promised_bytes = promised_bytes;
-    }
+    vector->oldest = -1;
 }
 
 void vector_forget(Vector *vector, guint32 id)
@@ -86,22 +94,21 @@ void vector_age(Vector *vector, gint64 now_us)
             drop(vector, &vector->entries[i]);
 }
 
-static int compare_age(const void *a, const void *b)
-{
-    const VectorEntry *first = *(const VectorEntry *const *)a, *second = *(const VectorEntry *const *)b;
-
-    return (first->at_us < second->at_us) - (first->at_us > second->at_us);
-}
-
+/* By insertion: there are few, and this is done by every node of a simulated ten thousand each second. */
 guint vector_pick(Vector *vector, const VectorEntry **ret_entries)
 {
-    const VectorEntry *sorted[VECTOR_WINDOW];
+    guint8 sorted[VECTOR_WINDOW];
     guint count = MIN(vector->count, VECTOR_WINDOW / 2);
 
-    for (guint i = 0; i < vector->count; i++)
-        sorted[i] = &vector->entries[i];
-    qsort(sorted, vector->count, sizeof *sorted, compare_age);
-    memcpy(ret_entries, sorted, count * sizeof *sorted);
+    for (guint i = 0; i < vector->count; i++) {
+        guint k = i;
+
+        for (; k > 0 && vector->times[sorted[k - 1]] < vector->times[i]; k--)
+            sorted[k] = sorted[k - 1];
+        sorted[k] = i;
+    }
+    for (guint i = 0; i < count; i++)
+        ret_entries[i] = &vector->entries[sorted[i]];
     return count;
 }
 

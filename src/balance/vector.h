@@ -29,6 +29,7 @@ typedef struct {
 typedef struct {
     guint32 self;
     guint count;
+    int oldest;                     /* the index, as far as it is known: most news is older than all of a full window; -1 */
     guint32 ids[VECTOR_WINDOW];     /* of the entries, close together: they are looked for all the time */
     gint64 times[VECTOR_WINDOW];    /* the same of their at_us */
     VectorEntry entries[VECTOR_WINDOW];

@@ -28,7 +28,6 @@ static void make_nodes(Plan *plan, gboolean equal, GRand *rand)
         node->cpus = equal ? 2 : cpus[g_rand_int_range(rand, 0, G_N_ELEMENTS(cpus))];
         node->speed = equal ? 1 : speeds[g_rand_int_range(rand, 0, G_N_ELEMENTS(speeds))];
         node->memory = node->cpus * (equal ? 4096 : g_rand_int_range(rand, 2, 5) * 1024) * MIB;
-        plan->capacity += node->cpus * node->speed;
     }
 }
 
@@ -83,6 +82,23 @@ static void make_sweeps(Plan *plan, GRand *rand)
     batches(plan, rand, 0.05, 0.05);
 }
 
+/* The nodes' islands, and what follows from them for the jobs. */
+static void make_islands(Plan *plan, GRand *rand)
+{
+    const double slower = 0.1;
+
+    plan->islands = 2;
+    for (guint i = 0; i < plan->n_nodes; i++) {
+        plan->nodes[i].island = g_rand_double(rand) < 0.3;
+        plan->nodes[i].speed *= plan->nodes[i].island ? slower : 1;
+    }
+    batches(plan, rand, 0.05, 0.05);
+    for (guint i = 0; i < plan->n_jobs; i++) {
+        plan->jobs[i].island = plan->nodes[plan->jobs[i].home].island;
+        plan->jobs[i].work *= plan->jobs[i].island ? slower : 1;
+    }
+}
+
 static void make_day(Plan *plan, GRand *rand)
 {
     for (guint i = 0; i < plan->n_jobs; i++) {
@@ -133,7 +149,7 @@ Plan *plan_new(const char *pattern, guint n_nodes, guint n_jobs, gboolean equal,
         const char *name;
         void (*make)(Plan *plan, GRand *rand);
     } patterns[] = {{"batches", make_batches}, {"day", make_day}, {"even", make_even}, {"hotspot", make_hotspot},
-                  {"sweeps", make_sweeps}};
+                  {"islands", make_islands}, {"sweeps", make_sweeps}};
     GRand *rand = g_rand_new_with_seed(seed);
     Plan *plan = NULL;
 
@@ -143,6 +159,7 @@ Plan *plan_new(const char *pattern, guint n_nodes, guint n_jobs, gboolean equal,
         plan = g_new0(Plan, 1);
         plan->n_nodes = n_nodes;
         plan->n_jobs = n_jobs;
+        plan->islands = 1;
         plan->nodes = g_new0(NodePlan, n_nodes);
         plan->jobs = g_new0(JobPlan, n_jobs);
         make_nodes(plan, equal, rand);
@@ -162,19 +179,36 @@ void plan_free(Plan *plan)
 
 /* Bounds */
 
-double plan_bound(const Plan *plan)
+static double island_bound(const Plan *plan, guint island)
 {
-    double fastest = 0, bound = 0, work = 0;
+    double fastest = 0, bound = 0, work = 0, capacity = 0;
 
-    for (guint i = 0; i < plan->n_nodes; i++)
-        fastest = MAX(fastest, plan->nodes[i].speed);
+    for (guint i = 0; i < plan->n_nodes; i++) {
+        const NodePlan *node = &plan->nodes[i];
+
+        if (node->island != island)
+            continue;
+        fastest = MAX(fastest, node->speed);
+        capacity += node->cpus * node->speed;
+    }
     for (guint i = plan->n_jobs; i-- > 0;) {
         const JobPlan *job = &plan->jobs[i];
 
+        if (job->island != island)
+            continue;
         work += job->work;
-        bound = MAX(bound, job->arrival_s + work / plan->capacity);
+        bound = MAX(bound, job->arrival_s + work / capacity);
         bound = MAX(bound, job->arrival_s + job->work / (job->wants * fastest));
     }
+    return bound;
+}
+
+double plan_bound(const Plan *plan)
+{
+    double bound = 0;
+
+    for (guint i = 0; i < plan->islands; i++)
+        bound = MAX(bound, island_bound(plan, i));
     return bound;
 }
 
@@ -185,14 +219,14 @@ static int compare_falling(const void *a, const void *b)
     return (first < second) - (first > second);
 }
 
-/* The speed of the k fastest CPUs together, for every k up to their number. */
-static double *fastest_cpus(const Plan *plan, guint *ret_count)
+/* The speed of the k fastest CPUs of an island together, for every k up to their number. */
+static double *fastest_cpus(const Plan *plan, guint island, guint *ret_count)
 {
     GArray *cpus = g_array_new(FALSE, FALSE, sizeof(double));
     double sum = 0;
 
     for (guint i = 0; i < plan->n_nodes; i++)
-        for (guint k = 0; k < plan->nodes[i].cpus; k++)
+        for (guint k = 0; plan->nodes[i].island == island && k < plan->nodes[i].cpus; k++)
             g_array_append_val(cpus, plan->nodes[i].speed);
     qsort(cpus->data, cpus->len, sizeof(double), compare_falling);
     for (guint i = 0; i < cpus->len; i++)
@@ -202,35 +236,47 @@ static double *fastest_cpus(const Plan *plan, guint *ret_count)
 }
 
 /* In steps: exact enough, and the same kind of time as the simulation's. */
-double plan_ideal(const Plan *plan)
+static double island_ideal(const Plan *plan, guint island)
 {
     const double step = 0.25;
     guint n_cpus, next = 0, active = 0;
-    g_autofree double *cpus = fastest_cpus(plan, &n_cpus);
+    g_autofree double *cpus = fastest_cpus(plan, island, &n_cpus);
     g_autofree double *left = g_new(double, plan->n_jobs);
-    g_autofree guint *who = g_new(guint, plan->n_jobs);
-    double t = 0;
+    g_autofree double *wants = g_new(double, plan->n_jobs);
+    double t = 0, end = 0;
 
     while (next < plan->n_jobs || active) {
         double wanted = 0, rate;
 
         for (; next < plan->n_jobs && plan->jobs[next].arrival_s <= t; next++) {
+            if (plan->jobs[next].island != island)
+                continue;
             left[active] = plan->jobs[next].work;
-            who[active++] = next;
+            wants[active++] = plan->jobs[next].wants;
         }
         for (guint i = 0; i < active; i++)
-            wanted += plan->jobs[who[i]].wants;
-        rate = wanted < 1 ? cpus[0] : wanted >= n_cpus ? cpus[n_cpus - 1] / wanted : cpus[(guint)wanted - 1] / (guint)wanted;
+            wanted += wants[i];
+        rate = !active ? 0 : wanted < 1 ? cpus[0] : wanted >= n_cpus ? cpus[n_cpus - 1] / wanted : cpus[(guint)wanted - 1] / (guint)wanted;
+        t += step;
         for (guint i = active; i-- > 0;) {
-            left[i] -= rate * plan->jobs[who[i]].wants * step;
+            left[i] -= rate * wants[i] * step;
             if (left[i] > 0)
                 continue;
             left[i] = left[--active];
-            who[i] = who[active];
+            wants[i] = wants[active];
+            end = t;
         }
-        t += step;
     }
-    return t;
+    return end;
+}
+
+double plan_ideal(const Plan *plan)
+{
+    double ideal = 0;
+
+    for (guint i = 0; i < plan->islands; i++)
+        ideal = MAX(ideal, island_ideal(plan, i));
+    return ideal;
 }
 
 /* Jobs of one node share its CPUs in proportion to what they want: in the node's own time, which passes by speed * min(1, CPUs /

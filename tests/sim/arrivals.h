@@ -9,18 +9,20 @@ typedef struct {
     double wants;             /* CPUs: 1, or less for a job that waits for other things too */
     guint64 bytes;            /* that move with it */
     guint home;
+    guint island;             /* its home's: it cannot leave it */
 } JobPlan;
 
 typedef struct {
     double cpus, speed;
     guint64 memory;
+    guint island;             /* 0: KVM, 1: TCG */
 } NodePlan;
 
 typedef struct {
     guint n_nodes, n_jobs;
     NodePlan *nodes;
     JobPlan *jobs;            /* by arrival */
-    double capacity;          /* of all CPUs together, in reference CPUs */
+    guint islands;            /* 1, or 2 */
 } Plan;
 
 /* Patterns:
@@ -30,6 +32,8 @@ typedef struct {
  *   day      a rate that swells and ebbs over an hour (Poisson), lengths by the law of UNIX processes, P(T > t) = 1/t,
  *            bounded; homes by Zipf
  *   even     the same rate everywhere (Poisson), the same lengths as batches: little is to be gained
+ *   islands  sweeps in a cluster where three nodes in ten have no KVM: they are ten times slower, the jobs of their users, which are as
+ *            much shorter, can go to their like alone
  *   hotspot  all jobs start on one node at once
  * equal makes all nodes alike (2 CPUs, speed 1). NULL for an unknown pattern. */
 Plan *plan_new(const char *pattern, guint n_nodes, guint n_jobs, gboolean equal, guint32 seed);

@@ -10,8 +10,9 @@
 #define STEP 0.25
 #define LINK_BYTES 110e6    /* a second: a gigabit */
 #define MOVE_S 0.5
+#define ISLANDS 2
 #define STANDSTILL_S 0.05
-#define SAMPLE 64           /* of so many messages one is written out, to know how long they are */
+#define SAMPLE 251          /* of so many messages one is written out, to know how long they are */
 
 typedef struct {
     double left, came_s, here_s;
@@ -141,38 +142,56 @@ static void move_end(World *world, guint job)
 
 /* A node's second */
 
-static void send(World *world, guint from, guint to, const VectorEntry *self)
+/* How long the message would be. */
+static void weigh(World *world, const VectorEntry *entries, guint count)
 {
-    const VectorEntry *picked[VECTOR_WINDOW];
-    guint count = vector_pick(&world->nodes[from].vector, picked), bytes = 0;
+    guint bytes = strlen("{\"jsonrpc\":\"2.0\",\"method\":\"load.news\",\"params\":{\"nodes\":[]}}\n");
 
-    if (world->messages++ % SAMPLE == 0) {
-        for (int i = -1; i < (int)count; i++) {
-            g_autofree char *name = g_strdup_printf("node%u", i < 0 ? from + 1 : picked[i]->id);
-            g_autoptr(Json) json = vector_entry_json(i < 0 ? self : picked[i], name, now_us(world));
-            g_autofree char *text = json_print(json);
+    for (guint i = 0; i < count; i++) {
+        g_autofree char *name = g_strdup_printf("node%u", entries[i].id);
+        g_autoptr(Json) json = vector_entry_json(&entries[i], name, now_us(world));
+        g_autofree char *text = json_print(json);
 
-            bytes += strlen(text) + 1;
-        }
-        world->sampled++;
-        world->sampled_bytes += bytes + strlen("{\"jsonrpc\":\"2.0\",\"method\":\"load.news\",\"params\":{\"nodes\":[]}}\n");
+        bytes += strlen(text) + 1;
     }
-    vector_take(&world->nodes[to].vector, self);
-    for (guint i = 0; i < count; i++)
-        vector_take(&world->nodes[to].vector, picked[i]);
-    world->nodes[to].received++;
+    world->sampled++;
+    world->sampled_bytes += bytes;
 }
 
 static void gossip(World *world, guint index)
 {
-    VectorEntry self = {.id = index + 1, .stamp = ++world->nodes[index].stamp, .at_us = now_us(world),
-                        .node = measure(world, index, TRUE)};
+    const VectorEntry *picked[VECTOR_WINDOW];
+    VectorEntry news[VECTOR_WINDOW + 1];
+    guint count = vector_pick(&world->nodes[index].vector, picked) + 1;
 
+    news[0] = (VectorEntry){.id = index + 1, .stamp = ++world->nodes[index].stamp, .at_us = now_us(world),
+                            .node = measure(world, index, TRUE)};
+    for (guint i = 1; i < count; i++)
+        news[i] = *picked[i - 1];
     for (guint i = 0; i < VECTOR_PEERS && world->plan->n_nodes > 1; i++) {
-        guint to = g_rand_int_range(world->rand, 0, world->plan->n_nodes - 1);
+        guint random = g_rand_int_range(world->rand, 0, world->plan->n_nodes - 1), to = random < index ? random : random + 1;
 
-        send(world, index, to < index ? to : to + 1, &self);
+        if (world->messages++ % SAMPLE == 0)
+            weigh(world, news, count);
+        for (guint k = 0; k < count; k++)
+            vector_take(&world->nodes[to].vector, &news[k]);
+        world->nodes[to].received++;
     }
+}
+
+/* Whether a job may go to a node of the vector. */
+typedef struct {
+    const World *world;
+    const SimNode *node;
+    const guint *jobs;
+} Question;
+
+static gboolean may(guint job, guint node, gpointer user)
+{
+    const Question *question = user;
+    const Plan *plan = question->world->plan;
+
+    return plan->jobs[question->jobs[job]].island == plan->nodes[question->node->vector.entries[node].id - 1].island;
 }
 
 static void decide(World *world, guint index)
@@ -182,6 +201,7 @@ static void decide(World *world, guint index)
     BalanceMove moves[16];
     guint parallel = MIN(world->options->parallel, G_N_ELEMENTS(moves)), count, n = node->jobs->len;
     g_autofree BalanceJob *jobs = NULL;
+    Question question = {world, node, (const guint *)(const void *)node->jobs->data};
 
     if (node->departures >= parallel || !n)
         return;
@@ -197,8 +217,8 @@ static void decide(World *world, guint index)
                                .age_s = world->now_s - state->came_s, .here_s = world->now_s - state->here_s,
                                .moves = state->moves, .movable = state->to < 0};
     }
-    count = balance_decide(&world->rules, &self, jobs, n, others, node->vector.count, NULL, NULL, &world->seed, moves,
-                           parallel - node->departures);
+    count = balance_decide(&world->rules, &self, jobs, n, others, node->vector.count,
+                           world->plan->islands > 1 ? may : NULL, &question, &world->seed, moves, parallel - node->departures);
     for (guint i = 0; i < count; i++) {
         guint job = g_array_index(node->jobs, guint, moves[i].job);
 
@@ -221,11 +241,13 @@ static void arrive(World *world)
         if (world->options->best) {
             BalanceNode self = measure(world, at, FALSE), others[VECTOR_WINDOW];
             BalanceJob wanted = {.demand = 1, .bytes = job->bytes};
+            Question question = {world, home, &world->next};
             int node;
 
             for (guint i = 0; i < home->vector.count; i++)
                 others[i] = home->vector.entries[i].node;
-            node = balance_place(&world->rules, &self, &wanted, others, home->vector.count, NULL, NULL, &world->seed);
+            node = balance_place(&world->rules, &self, &wanted, others, home->vector.count, plan->islands > 1 ? may : NULL, &question,
+                                 &world->seed);
             if (node >= 0) {
                 guint there = home->vector.entries[node].id - 1;
                 BalanceNode exact = measure(world, there, FALSE);
@@ -274,26 +296,34 @@ static void work(World *world, guint index)
     }
 }
 
-/* How far the worst place is from what the jobs have on average. */
+/* How far the worst place is from what the jobs have on average; and whether, on each island, nobody could gain a quarter. */
 static void look(World *world)
 {
-    double worst = 0, sum = 0, best = G_MAXDOUBLE;
+    double worst[ISLANDS] = {0}, best[ISLANDS], sum = 0, most = 0;
+    gboolean even = TRUE;
 
+    for (guint k = 0; k < ISLANDS; k++)
+        best[k] = G_MAXDOUBLE;
     for (guint i = 0; i < world->plan->n_nodes; i++) {
         BalanceNode node = measure(world, i, FALSE);
         double slowness = balance_slowness(&node, 0);
+        guint island = world->plan->nodes[i].island;
 
         if (world->nodes[i].jobs->len)
-            worst = MAX(worst, slowness);
-        best = MIN(best, balance_slowness(&node, 1));
+            worst[island] = MAX(worst[island], slowness);
+        best[island] = MIN(best[island], balance_slowness(&node, 1));
         sum += slowness * world->nodes[i].jobs->len;
     }
+    for (guint k = 0; k < world->plan->islands; k++) {
+        even = even && worst[k] <= 1.25 * best[k];
+        most = MAX(most, worst[k]);
+    }
     if (world->running) {
-        double ratio = worst * world->running / sum;
+        double ratio = most * world->running / sum;
 
         g_array_append_val(world->result.curve, ratio);
     }
-    if (world->result.even_s < 0 && world->next == world->plan->n_jobs && worst <= 1.25 * best)
+    if (world->result.even_s < 0 && world->next == world->plan->n_jobs && even)
         world->result.even_s = world->now_s;
 }
 
