@@ -2,6 +2,7 @@
 /* exodus.c - in which order jobs leave a node that is to be empty in time (see exodus.h) */
 #include "exodus.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #define UNIT_BYTES (512 << 20)   /* the unit of size: the move of a guest of so much tells as much of the rate as of the base */
@@ -60,6 +61,7 @@ void exodus_learn(ExodusPace *pace, guint64 bytes, double seconds)
     double error = seconds - pace->base_s - pace_s * size, wanted = error * (error > 0 ? FOLLOW_UP : FOLLOW_DOWN);
     double base_s = CLAMP(pace->base_s + wanted / (1 + size * size), 0.05, 60);
 
+    pace->spread_s += FOLLOW_UP * (MIN(fabs(error), 60) - pace->spread_s);
     if (size > 0.05)
         pace_s += (wanted - (base_s - pace->base_s)) / size;
     pace->base_s = base_s;
@@ -69,4 +71,9 @@ void exodus_learn(ExodusPace *pace, guint64 bytes, double seconds)
 double exodus_predict(const ExodusPace *pace, guint64 bytes)
 {
     return pace->base_s + bytes / pace->bytes_per_s;
+}
+
+double exodus_promise(const ExodusPace *pace, guint64 bytes)
+{
+    return exodus_predict(pace, bytes) + pace->spread_s;
 }

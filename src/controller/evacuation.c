@@ -18,7 +18,7 @@ typedef enum { EXPEL, BRING, DRAIN } Kind;
 typedef struct {
     char *id, *name, *to, *reason;
     char *group;          /* NULL: none */
-    double seconds;       /* predicted */
+    double seconds, most_s; /* predicted; what may be promised */
     guint order, tries;
     gboolean late, under_way, over, moved;
     gint64 again_us, total_ms;
@@ -92,6 +92,7 @@ static void add(Evacuation *e, const char *id, const char *name, guint64 bytes, 
     leaver->name = g_strdup(name);
     leaver->group = group;
     leaver->seconds = exodus_predict(&e->node->pace, bytes);
+    leaver->most_s = exodus_promise(&e->node->pace, bytes);
     g_ptr_array_add(e->leavers, leaver);
 }
 
@@ -139,7 +140,7 @@ static void plan(Evacuation *e)
     Json *told = json_array();
 
     for (guint i = 0; i < e->leavers->len; i++)
-        jobs[i].seconds = ((Leaver *)e->leavers->pdata[i])->seconds;
+        jobs[i].seconds = ((Leaver *)e->leavers->pdata[i])->most_s;
     exodus_plan(jobs, e->leavers->len, e->node->conf->migrations, e->deadline_us ? MAX(left_s(e), 0.001) : 0);
     for (guint i = 0; i < e->leavers->len; i++) {
         ((Leaver *)e->leavers->pdata[i])->order = jobs[i].order;

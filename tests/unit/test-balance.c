@@ -294,6 +294,8 @@ static void test_exodus(void)
         exodus_learn(&pace, 63 << 20, i % 2 ? 0.4 : 1.2);
     g_assert_cmpfloat(exodus_predict(&pace, 63 << 20), >, 0.8);
     g_assert_cmpfloat(exodus_predict(&pace, 63 << 20), <, 1.2);
+    g_assert_cmpfloat(exodus_promise(&pace, 63 << 20), >, 1.15); /* who is promised so much is seldom late */
+    g_assert_cmpfloat(exodus_promise(&pace, 63 << 20), <, 1.8);
     exodus_learn(&pace, 0, 0.01);
     exodus_learn(&pace, G_MAXUINT64, 1e9);
     g_assert_true(exodus_predict(&pace, 0) >= 0.05 && exodus_predict(&pace, 1 << 20) < 1e9);
