@@ -50,6 +50,7 @@ static const Setting settings[] = {
     {"balance-stay", COUNT, AT(balance_stay_s), "S", "leave a job alone for so long after it came (5)"},
     {"memory-reserve", COUNT, AT(memory_reserve), "PERCENT", "memory to keep free by sending jobs away (5)"},
     {"migrations", COUNT, AT(migrations), "N", "migrations at a time, in and out (4)"},
+    {"link-migrations", COUNT, AT(link_migrations), "N", "of these, to or from one other node (as many)"},
     {"host-down", COUNT, AT(host_down_s), "S", "give up a job whose host is down after (30)"},
     {"web-port", TEXT, AT(web_port), "N|auto|off", "local port of the HTTP view (auto: when asked for)"},
 };

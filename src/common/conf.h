@@ -33,6 +33,7 @@ typedef struct {
     guint balance_stay_s;   /* 5: minimum stay of a job that has not moved yet */
     guint memory_reserve;   /* 5: per cent of the memory that are to stay free */
     guint migrations;       /* 4: at a time, into the node and out of it */
+    guint link_migrations;  /* of these, from or to one other node; 0: as many */
     char *web_port;      /* "auto", "off" or the port of the HTTP view */
 } Conf;
 

@@ -140,9 +140,16 @@ void arrival_cancel(Node *node, const char *home, Json *params, RpcCall *call)
     rpc_reply(call, NULL);
 }
 
-gboolean arrival_full(const Node *node)
+gboolean arrival_full(const Node *node, const char *source)
 {
-    return g_hash_table_size(node->arrivals) >= node->conf->migrations;
+    guint same = 0;
+    GHashTableIter i;
+    gpointer value;
+
+    g_hash_table_iter_init(&i, node->arrivals);
+    while (g_hash_table_iter_next(&i, NULL, &value))
+        same += g_str_equal(((Arrival *)value)->source, source);
+    return g_hash_table_size(node->arrivals) >= node->conf->migrations || same >= node_link_migrations(node);
 }
 
 /* COMMIT */

@@ -20,8 +20,8 @@ void arrival_prepare(Node *node, const char *home, Json *params, RpcCall *call);
 /* migration.cancel from a home: an uncommitted arrival is given up. Answers call. */
 void arrival_cancel(Node *node, const char *home, Json *params, RpcCall *call);
 
-/* Whether as many guests are arriving as this node lets arrive at a time. */
-gboolean arrival_full(const Node *node);
+/* Whether as many guests are arriving as this node lets arrive at a time, at all or from this source. */
+gboolean arrival_full(const Node *node, const char *source);
 
 /* A connection with purpose "gate" or "migration" came from a node; accepts or refuses it. */
 void arrival_opened(Node *node, const char *source, Json *preamble, TlsAccept *accept);

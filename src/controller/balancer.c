@@ -195,7 +195,7 @@ void balancer_check(Node *node, Json *balance, Json *reasons)
 
     if (!g_str_equal(why, "memory") && !g_str_equal(why, "speed"))
         return;
-    if (arrival_full(node))
+    if (arrival_full(node, ""))
         check_reason(reasons, "full", "try again in a moment", "%s takes no more than %u jobs at a time", node_name(node),
                      node->conf->migrations);
     else if (!balance_consents(&rules, &self, demand, bytes + MIN(more, G_MAXINT64 - bytes), json_get_double(balance, "slowness", 0), reason))

@@ -51,7 +51,8 @@ static void migration_check(Node *node, const char *from, Json *params, RpcCall 
 {
     Json *reasons = check_arrival(node, json_get(params, "description"), json_get(params, "balance"));
 
-    rpc_reply(call, json_set_bool(json_set(json_object(), "reasons", reasons), "full", arrival_full(node)));
+    rpc_reply(call, json_set_bool(json_set(json_object(), "reasons", reasons), "full",
+                                  arrival_full(node, json_get_string(params, "from", ""))));
 }
 
 static void call_commit(Node *node, const char *from, Json *params, RpcCall *call)
@@ -180,7 +181,8 @@ static const struct {
     {"migration.cancel", arrival_cancel}, {"node.stopping", node_stopping},
     {"migration.check", migration_check}, {"migration.commit", call_commit},
     {"migration.prepare", arrival_prepare}, {"migration.progress", call_progress},
-    {"migration.run", departure_run},     {"node.info", node_info},
+    {"migration.room", departure_room},   {"migration.run", departure_run},
+    {"node.info", node_info},
 };
 
 void calls_called(Cluster *cluster, const char *from, Rpc *rpc, RpcCall *call, const char *method, Json *params,

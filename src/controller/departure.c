@@ -477,6 +477,20 @@ void departure_run(Node *node, const char *home, Json *params, RpcCall *call)
     departure_dial(d, "migration", stream_dialled);
 }
 
+void departure_room(Node *node, const char *home, Json *params, RpcCall *call)
+{
+    const char *to = json_get_string(params, "to", "");
+    guint same = 0;
+    GHashTableIter i;
+    gpointer value;
+
+    g_hash_table_iter_init(&i, node->departures);
+    while (g_hash_table_iter_next(&i, NULL, &value))
+        same += g_str_equal(((Departure *)value)->to, to);
+    rpc_reply(call, json_set_bool(json_object(), "full", g_hash_table_size(node->departures) >= node->conf->migrations ||
+                                                             same >= node_link_migrations(node)));
+}
+
 gboolean departure_cancel(Node *node, const char *job)
 {
     GHashTableIter i;

@@ -244,17 +244,13 @@ static void expect_answered(Rpc *rpc, Json *result, int fd, const GError *error,
 
 static gboolean check_again(gpointer user);
 
-static void check_answered(const char *destination, Json *result, const GError *error, gpointer user)
+/* Where the job is there is room for it, too. */
+static void room_answered(const char *source, Json *result, const GError *error, gpointer user)
 {
     Migration *m = user;
     Job *job = migration_job(m);
-    Json *params, *reasons = json_get(result, "reasons");
+    Json *params;
 
-    if (!error && json_length(reasons)) {
-        g_autofree char *sentence = check_sentence(reasons);
-
-        m->error = g_error_new(SJ_ERROR, check_error(reasons), "The job cannot go to %s: %s", m->to, sentence);
-    }
     if (error && !m->error) {
         m->error = g_error_copy(error);
         g_prefix_error(&m->error, "Job %.8s stays on %s: ", m->job, m->from);
@@ -272,6 +268,22 @@ static void check_answered(const char *destination, Json *result, const GError *
     fault("home.checked");
     params = json_set_string(json_object(), "migration", m->id);
     rpc_call(job->deputy, "deputy.expect", json_set_string(params, "node", m->to), -1, 10000, expect_answered, m);
+}
+
+static void check_answered(const char *destination, Json *result, const GError *error, gpointer user)
+{
+    Migration *m = user;
+    Json *reasons = json_get(result, "reasons");
+
+    if (!error && json_length(reasons)) {
+        g_autofree char *sentence = check_sentence(reasons);
+
+        m->error = g_error_new(SJ_ERROR, check_error(reasons), "The job cannot go to %s: %s", m->to, sentence);
+    }
+    if (error || m->error || json_get_bool(result, "full", FALSE))
+        room_answered(destination, result, error, m);
+    else
+        cluster_call(m->node->cluster, m->from, "migration.room", json_set_string(json_object(), "to", m->to), 10000, room_answered, m);
 }
 
 static gboolean migration_refused(gpointer user)
@@ -292,6 +304,7 @@ static void check_ask(Migration *m)
     }
     m->started_us = g_get_monotonic_time();
     params = json_set(json_object(), "description", json_ref(job->description));
+    json_set_string(params, "from", m->from);
     if (m->balance)
         json_set(params, "balance", json_ref(m->balance));
     cluster_call(m->node->cluster, m->to, "migration.check", params, 10000, check_answered, m);
@@ -303,19 +316,20 @@ static gboolean check_again(gpointer user)
     return G_SOURCE_REMOVE;
 }
 
-/* Turns: by this node's own measure; a destination that others send jobs too says itself when it is full. */
+/* Turns: by this node's own measure; source and destination say themselves when they are busy with jobs of other homes. */
 
 static gboolean has_room(const Migration *m)
 {
-    guint most = m->node->conf->migrations, out = 0, in = 0;
+    guint most = m->node->conf->migrations, out = 0, in = 0, both = 0;
 
     for (GList *i = m->node->migrating.head; i; i = i->next) {
         const Migration *other = i->data;
 
         out += g_str_equal(other->from, m->from);
         in += g_str_equal(other->to, m->to);
+        both += g_str_equal(other->from, m->from) && g_str_equal(other->to, m->to);
     }
-    return out < most && in < most;
+    return out < most && in < most && both < node_link_migrations(m->node);
 }
 
 static void migration_begin(Migration *m)

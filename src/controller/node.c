@@ -75,6 +75,11 @@ guint node_speed(const Node *node)
     return node->standing.speed ? node->standing.speed : node->conf->speed;
 }
 
+guint node_link_migrations(const Node *node)
+{
+    return node->conf->link_migrations ? node->conf->link_migrations : node->conf->migrations;
+}
+
 const Image *node_image(Node *node, const char *arch, GError **error)
 {
     Image **slot = &node->images[g_str_equal(arch, "i686") ? 1 : 0];

@@ -84,6 +84,9 @@ gboolean node_is_young(const Node *node);
 /* Its speed: the administrator's, else the setting's. */
 guint node_speed(const Node *node);
 
+/* How many migrations may be under way between this node and any one other. */
+guint node_link_migrations(const Node *node);
+
 /* The image for an architecture, or NULL and a sentence. */
 const Image *node_image(Node *node, const char *arch, GError **error);
 
