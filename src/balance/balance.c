@@ -100,6 +100,14 @@ static void charge(BalanceNode *node, const BalanceJob *job)
     node->promised_bytes += job->bytes;
 }
 
+/* A job goes: reckoned at both ends. */
+static void leave(BalanceNode *self, BalanceNode *node, const BalanceJob *job)
+{
+    charge(node, job);
+    self->demand -= MIN(self->demand, job->demand);
+    self->memory_free += job->bytes;
+}
+
 static gboolean is_chosen(const BalanceMove *moves, guint count, guint job)
 {
     for (guint i = 0; i < count; i++)
@@ -149,9 +157,7 @@ static guint decide_memory(const Search *search, BalanceNode *self, const Balanc
             continue;
         }
         ret_moves[count++] = (BalanceMove){job, node, BALANCE_FOR_MEMORY, balance_slowness(self, 0)};
-        charge(&search->nodes[node], &jobs[job]);
-        self->memory_free += jobs[job].bytes;
-        self->demand -= MIN(self->demand, jobs[job].demand);
+        leave(self, &search->nodes[node], &jobs[job]);
     }
     return count;
 }
@@ -198,18 +204,34 @@ static gboolean decide_one(const Search *search, const BalanceNode *self, const 
     return found;
 }
 
+/* Torn groups: to the rest of them. */
+static guint decide_gathering(const Search *search, BalanceNode *self, const BalanceJob *jobs, guint n_jobs, BalanceMove *ret_moves,
+                              guint count, guint max)
+{
+    for (guint i = 0; i < n_jobs && count < max; i++) {
+        const BalanceJob *job = &jobs[i];
+        guint node = job->gather - 1;
+
+        if (!job->gather || node >= search->n_nodes || !job->movable || job->settled || job->here_s < search->rules->stay_s ||
+            is_chosen(ret_moves, count, i) ||
+            !balance_consents(search->rules, &search->nodes[node], job->demand, job->bytes, 0, BALANCE_FOR_GROUP) ||
+            (search->may && !search->may(i, node, search->user)))
+            continue;
+        ret_moves[count++] = (BalanceMove){i, node, BALANCE_FOR_GROUP, balance_slowness(self, 0)};
+        leave(self, &search->nodes[node], job);
+    }
+    return count;
+}
+
 static guint decide(const Search *search, const BalanceNode *self, const BalanceJob *jobs, guint n_jobs, BalanceMove *ret_moves,
                     guint max)
 {
     BalanceNode here = *self;
     guint count = decide_memory(search, &here, jobs, n_jobs, ret_moves, max);
 
+    count = decide_gathering(search, &here, jobs, n_jobs, ret_moves, count, max);
     while (count < max && decide_one(search, &here, jobs, n_jobs, ret_moves, count, &ret_moves[count])) {
-        const BalanceJob *job = &jobs[ret_moves[count].job];
-
-        charge(&search->nodes[ret_moves[count].node], job);
-        here.demand -= MIN(here.demand, job->demand);
-        here.memory_free += job->bytes;
+        leave(&here, &search->nodes[ret_moves[count].node], &jobs[ret_moves[count].job]);
         count++;
     }
     return count;
@@ -233,6 +255,7 @@ static void join(BalanceJob *unit, const BalanceJob *job)
     unit->moves = MAX(unit->moves, job->moves);
     unit->movable = unit->movable && job->movable;
     unit->settled = unit->settled || job->settled;
+    unit->gather = unit->gather == job->gather ? unit->gather : 0;
 }
 
 /* Returns how many units there are. */
@@ -310,7 +333,7 @@ gboolean balance_consents(const BalanceRules *rules, const BalanceNode *self, do
                           BalanceReason reason)
 {
     return self->takes && has_memory(rules, self, bytes) &&
-           (reason == BALANCE_FOR_MEMORY || balance_slowness(self, demand) * rules->hysteresis <= slowness * 1.0001);
+           (reason != BALANCE_FOR_SPEED || balance_slowness(self, demand) * rules->hysteresis <= slowness * 1.0001);
 }
 
 int balance_place(const BalanceRules *rules, const BalanceNode *self, const BalanceJob *job, BalanceNode *nodes,

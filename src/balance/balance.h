@@ -27,7 +27,8 @@
  * large enough to restore it, before it swaps, wherever memory is left. No node is asked to go below its own reserve.
  *
  * Jobs of a *group* that are here are one job to all this: it wants what they want together, may go where each may, and is as new here
- * and as settled as the one that is most so. Either all of them move to one place, or none.
+ * and as settled as the one that is most so. Either all of them move to one place, or none. Of a group that is torn apart home says where
+ * it should *gather* (gathering.h); those here that may leave go there, however fast it is: the whole group can then look for a better place.
  *
  * What the functions do not know - locks, lists, islands of acceleration, images - the caller says: by `movable`, and by `may`.
  *
@@ -57,6 +58,7 @@ typedef struct {
     gboolean movable;       /* not locked, not on its way, ... */
     gboolean settled;       /* moves for memory only */
     guint group;            /* those of one number move together; 0: by itself */
+    guint gather;           /* the index + 1 of the node where the rest of its group is; 0: here, or not known */
 } BalanceJob;
 
 typedef struct {
@@ -68,7 +70,7 @@ typedef struct {
 
 #define BALANCE_RULES ((BalanceRules){.hysteresis = 1.1, .stay_s = 5, .move_s = 1, .reserve = 0.05})
 
-typedef enum { BALANCE_FOR_SPEED, BALANCE_FOR_MEMORY } BalanceReason;
+typedef enum { BALANCE_FOR_SPEED, BALANCE_FOR_MEMORY, BALANCE_FOR_GROUP } BalanceReason;
 
 typedef struct {
     guint job, node;        /* indices */

@@ -3,6 +3,7 @@ noinst_LIBRARIES += libbalance.a
 libbalance_a_SOURCES = \
 	src/balance/balance.c src/balance/balance.h \
 	src/balance/exodus.c src/balance/exodus.h \
+	src/balance/gathering.c src/balance/gathering.h \
 	src/balance/vector.c src/balance/vector.h \
 	$(NULL)
 libbalance_a_CFLAGS = $(AM_CFLAGS)

@@ -89,10 +89,11 @@ static gboolean is_follower(const Decision *d, guint index)
 
 static void order_move(Balancer *balancer, const Decision *d, guint index, const char *to)
 {
+    static const char *const reasons[] = {"speed", "memory", "group"};
     const BalanceMove *move = &d->moves[index];
     const BalanceJob *job = &d->jobs[move->job];
     Hosted *hosted = d->hosted[move->job];
-    const char *reason = move->reason == BALANCE_FOR_MEMORY ? "memory" : "speed";
+    const char *reason = reasons[move->reason];
     GPtrArray *followers = g_ptr_array_new_with_free_func(g_free);
     Json *balance = order_json(reason, job);
     double more_demand = 0;

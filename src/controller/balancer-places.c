@@ -3,6 +3,7 @@
 #include "balancer-private.h"
 
 #include "check.h"
+#include "groups.h"
 #include "load.h"
 
 #define REFUSED_S 30         /* a job is not sent to a node again so long after a refusal */
@@ -85,13 +86,6 @@ const char *balancer_place(Node *node, Json *description)
     return names[found];
 }
 
-static gboolean same_group(const Job *job, const Job *other)
-{
-    const char *group = json_get_string(job->description, "group", "");
-
-    return other && *group && other->uid == job->uid && g_str_equal(group, json_get_string(other->description, "group", ""));
-}
-
 char *balancer_best(Node *node, Job *job, gboolean group)
 {
     BalanceRules rules = balancer_rules(node);
@@ -109,9 +103,9 @@ char *balancer_best(Node *node, Job *job, gboolean group)
 
     for (guint i = 0; i < json_length(guests); i++) {
         const char *id = json_get_string(json_at(guests, i), "id", "");
-        gboolean this = g_str_equal(id, job->id);
+        Job *other = job_find(node, id);
 
-        if (!this && !(group && same_group(job, job_find(node, id))))
+        if (!g_str_equal(id, job->id) && !(group && other && group_same(job, other)))
             continue;
         wanted.demand = (known ? wanted.demand : 0) + json_get_double(json_at(guests, i), "demand", 1);
         wanted.bytes = (known ? wanted.bytes : 0) + json_get_int(json_at(guests, i), "rss_bytes", LOAD_FRESH_BYTES);

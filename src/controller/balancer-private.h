@@ -15,9 +15,6 @@ struct Balancer {
     guint orders;
 };
 
-/* The rules by this node's settings. */
-BalanceRules balancer_rules(const Node *node);
-
 /* The descriptions of the jobs and the names of the nodes that indices stand for: the user data of balancer_may. */
 typedef struct {
     Balancer *balancer;

@@ -107,6 +107,15 @@ static guint group_of(GHashTable *groups, Hosted *hosted)
     return GPOINTER_TO_UINT(g_hash_table_lookup(groups, key));
 }
 
+/* The index + 1 of where its group gathers, if that is among the names; 0. */
+static guint gather_of(const Hosted *hosted, const char *const *names, guint n)
+{
+    for (guint i = 0; hosted->gather && i < n; i++)
+        if (g_str_equal(names[i], hosted->gather))
+            return i + 1;
+    return 0;
+}
+
 static guint room(const Balancer *balancer)
 {
     guint taken = MAX(g_hash_table_size(balancer->node->departures), balancer->orders);
@@ -139,6 +148,7 @@ static void decide(Balancer *balancer)
         jobs[n_jobs] = load_job(guest);
         jobs[n_jobs].movable = is_movable(node, guest);
         jobs[n_jobs].group = group_of(groups, guest);
+        jobs[n_jobs].gather = gather_of(guest, names, n_nodes);
         descriptions[n_jobs] = guest->description;
         hosted[n_jobs++] = guest;
     }
@@ -189,11 +199,12 @@ void balancer_check(Node *node, Json *balance, Json *reasons)
     BalanceRules rules = balancer_rules(node);
     BalanceNode self = load_self(node);
     const char *why = json_get_string(balance, "reason", "");
-    BalanceReason reason = g_str_equal(why, "memory") ? BALANCE_FOR_MEMORY : BALANCE_FOR_SPEED;
+    gboolean speed = g_str_equal(why, "speed"), memory = g_str_equal(why, "memory");
+    BalanceReason reason = speed ? BALANCE_FOR_SPEED : memory ? BALANCE_FOR_MEMORY : BALANCE_FOR_GROUP;
     double demand = json_get_double(balance, "demand", 1) + MAX(json_get_double(balance, "more_demand", 0), 0);
     guint64 bytes = MAX(json_get_int(balance, "bytes", LOAD_FRESH_BYTES), 0), more = MAX(json_get_int(balance, "more_bytes", 0), 0);
 
-    if (!g_str_equal(why, "memory") && !g_str_equal(why, "speed"))
+    if (!speed && !memory && !g_str_equal(why, "group"))
         return;
     if (arrival_full(node, ""))
         check_reason(reasons, "full", "try again in a moment", "%s takes no more than %u jobs at a time", node_name(node),

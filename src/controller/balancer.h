@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "balance/balance.h"
 #include "hosted.h"
 #include "jobs.h"
 
@@ -15,6 +16,9 @@ typedef struct Balancer Balancer;
 
 /* Starts measuring and, by the node's settings, balancing. */
 Balancer *balancer_new(Node *node);
+
+/* The rules by the node's settings. */
+BalanceRules balancer_rules(const Node *node);
 
 /* load.news from another node: {nodes:[entry]}. Answers call. */
 void balancer_news(Node *node, const char *from, Json *params, RpcCall *call);

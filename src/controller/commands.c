@@ -6,6 +6,7 @@
 #include "check.h"
 #include "common/error.h"
 #include "events.h"
+#include "groups.h"
 #include "hosted.h"
 #include "jobs.h"
 #include "migration.h"
@@ -146,7 +147,7 @@ static void job_join(Node *node, Job *job, Json *params, RpcCall *call)
 {
     g_autoptr(GError) error = NULL;
 
-    if (job_group(job, json_get_string(params, "group", ""), &error))
+    if (group_join(job, json_get_string(params, "group", ""), &error))
         rpc_reply(call, json_set_string(json_object(), "group", json_get_string(job->description, "group", "")));
     else
         rpc_fail(call, error);

@@ -7,6 +7,7 @@
 #include "common/error.h"
 #include "common/log.h"
 #include "events.h"
+#include "groups.h"
 #include "hosted.h"
 #include "spare.h"
 
@@ -45,7 +46,7 @@ typedef struct {
     char *own_id;               /* that the deputy made up; NULL: the same */
     RpcCall *call;
     GivenGuest spare;           /* the guest that was waiting; without id: none was */
-    gboolean best;          /* the place was the balancer's choice */
+    gboolean best;              /* the place was the balancer's choice */
 } Creation;
 
 static Json *creation_result(Node *node, Job *job)
@@ -173,12 +174,11 @@ static void created_there(const char *host, Json *result, const GError *error, g
 }
 
 /* The node a new job starts at: "on", or, if that is asked for or the node balances and nothing is said, where its group is, else the
- * best one. NULL and the
- * reason where that cannot be. */
+ * best one. NULL and the reason where that cannot be. */
 static const char *place(Node *node, Job *job, gboolean *ret_best, GError **error)
 {
     const char *on = json_get_string(job->description, "on", conf_balances(node->conf) ? "best" : "home");
-    const char *with = g_str_equal(on, "best") ? job_group_node(node, job) : NULL;
+    const char *with = g_str_equal(on, "best") ? group_node(node, job) : NULL;
     const char *best = with ? with : g_str_equal(on, "best") ? balancer_place(node, job->description) : NULL;
     g_autoptr(Json) reasons = NULL;
 
@@ -312,6 +312,7 @@ static void deputy_register(Node *node, Rpc *rpc, RpcCall *call, Json *params)
     job->created = TRUE;
     job->epoch = json_get_int(params, "epoch", 1);
     job->locked = json_get_bool(params, "locked", job->locked);
+    job->by_hand = json_get_bool(params, "by_hand", FALSE);
     g_free(job->node);
     job->node = g_strdup(json_get_string(params, "node", node_name(node)));
     set_state(job, json_get_string(params, "state", "running"));

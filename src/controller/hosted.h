@@ -46,6 +46,7 @@ typedef struct {
     gboolean coming;        /* an arrival that does not run yet */
     gboolean leaving;       /* a departure under way */
     gboolean locked;        /* as its home last said */
+    const char *gather;     /* where the rest of its torn group is, as its home last said (static); NULL */
     gboolean sent_away;     /* its home was asked to move it */
     gboolean asking;
     gint64 busy_until_us;   /* when it was last busy */

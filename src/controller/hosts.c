@@ -4,6 +4,7 @@
 
 #include "common/error.h"
 #include "common/log.h"
+#include "groups.h"
 #include "hosted.h"
 #include "jobs.h"
 
@@ -93,15 +94,18 @@ static void ask(Node *node, Job *job)
     Json *params = json_set_string(json_object(), "job", job->id);
 
     json_set_string(params, "group", json_get_string(job->description, "group", ""));
+    json_set_string(params, "gather", job->gather ? job->gather : "");
     *question = (Question){node, g_strdup(job->id), job->epoch};
     job->host_asked = TRUE;
-    cluster_call(node->cluster, job->node, "job.here", json_set_int(json_set_bool(params, "locked", job->locked), "epoch", job->epoch), ASK_MS, answered, question);
+    json_set_int(json_set_bool(params, "locked", job->locked), "epoch", job->epoch);
+    cluster_call(node->cluster, job->node, "job.here", params, ASK_MS, answered, question);
 }
 
 void hosts_watch(Node *node)
 {
     g_autoptr(GList) jobs = g_hash_table_get_values(node->jobs);
 
+    groups_gather(node);
     for (GList *i = jobs; i; i = i->next) {
         Job *job = i->data;
 
@@ -112,6 +116,14 @@ void hosts_watch(Node *node)
     }
 }
 
+/* Names of members alone are kept for good. */
+static const char *gather_of(Node *node, Json *params)
+{
+    const char *name = json_get_string(params, "gather", "");
+
+    return cluster_is_alive(node->cluster, name) ? g_intern_string(name) : NULL;
+}
+
 void hosts_here(Node *node, const char *home, Json *params, RpcCall *call)
 {
     Hosted *hosted = hosted_find(node, json_get_string(params, "job", ""));
@@ -120,6 +132,7 @@ void hosts_here(Node *node, const char *home, Json *params, RpcCall *call)
     if (here) {
         hosted->locked = json_get_bool(params, "locked", FALSE);
         json_set_string(hosted->description, "group", json_get_string(params, "group", ""));
+        hosted->gather = gather_of(node, params);
     }
     if (!here && !node->adopted)
         rpc_fail_new(call, SJ_ERROR_BUSY, "%s has just been started and is looking for its guests", node_name(node));

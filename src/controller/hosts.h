@@ -16,7 +16,7 @@
 /* Asks each host about its jobs; to be called every few seconds. */
 void hosts_watch(Node *node);
 
-/* job.here from a home: {job,epoch}; answers call with {here}. */
+/* job.here from a home: {job,epoch,locked,group,gather}; answers call with {here}. */
 void hosts_here(Node *node, const char *home, Json *params, RpcCall *call);
 
 /* node.stopping from a node: {guests}: its controller stops in order, and its guests go on, or end with it. */

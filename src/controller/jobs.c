@@ -2,10 +2,10 @@
 /* jobs.c - the jobs that are at home here: what they are, where they run, who may command them */
 #include "jobs.h"
 
-#include "check.h"
 #include "common/error.h"
 #include "common/log.h"
 #include "events.h"
+#include "groups.h"
 #include "hosted.h"
 
 #include <pwd.h>
@@ -41,23 +41,6 @@ static gboolean name_is_free(Node *node, const char *name, uid_t uid)
             return FALSE;
     }
     return TRUE;
-}
-
-/* What stands for none, as none. */
-static const char *group_plain(const char *group)
-{
-    return !group || g_str_equal(group, "0") || g_str_equal(group, "none") ? "" : group;
-}
-
-static gboolean group_check(const char *group, GError **error)
-{
-    gsize good = strspn(group, G_CSET_a_2_z G_CSET_A_2_Z G_CSET_DIGITS "._+-");
-
-    if (!group[good] && good < 64 && *group != '-')
-        return TRUE;
-    g_set_error(error, SJ_ERROR, SJ_ERROR_USAGE,
-                "\"%s\" is no name of a group: it has at most 63 letters, digits, dots, dashes, underscores and pluses", group);
-    return FALSE;
 }
 
 static gboolean description_check(Node *node, Json *description, uid_t uid, GError **error)
@@ -228,38 +211,11 @@ Job *job_resolve(Node *node, const char *text, const char *user, gboolean ended,
     return found;
 }
 
-gboolean job_group(Job *job, const char *group, GError **error)
+void job_by_hand(Job *job, gboolean by_hand)
 {
-    group = group_plain(group);
-    if (!group_check(group, error))
-        return FALSE;
-    json_set_string(job->description, "group", group);
-    if (job->deputy)
-        rpc_notify(job->deputy, "deputy.remember", json_set_string(json_object(), "group", group));
-    return TRUE;
-}
-
-const char *job_group_node(Node *node, Job *job)
-{
-    const char *group = json_get_string(job->description, "group", "");
-    GHashTableIter i;
-    gpointer value;
-
-    g_hash_table_iter_init(&i, node->jobs);
-    while (*group && g_hash_table_iter_next(&i, NULL, &value)) {
-        Job *other = value;
-        g_autoptr(Json) reasons = NULL;
-
-        if (other == job || !other->created || other->uid != job->uid ||
-            !g_str_equal(json_get_string(other->description, "group", ""), group))
-            continue;
-        if (g_str_equal(other->node, node_name(node)))
-            return other->node;
-        reasons = check_from_home(node, job, other->node);
-        if (!json_length(reasons))
-            return other->node;
-    }
-    return NULL;
+    if (job->by_hand != by_hand && job->deputy)
+        rpc_notify(job->deputy, "deputy.remember", json_set_bool(json_object(), "by_hand", by_hand));
+    job->by_hand = by_hand;
 }
 
 static void usage_told(Node *node, const char *host, Json *guest)

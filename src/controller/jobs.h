@@ -23,6 +23,8 @@ typedef struct {
     char *state;             /* starting running stopped suspended ended */
     gboolean locked;
     gboolean suspended;
+    gboolean by_hand;        /* it is where it is by a person's order: its group is not gathered against that */
+    const char *gather;      /* where the rest of its torn group is and it should go (static); NULL: nowhere: groups.c */
     int status;              /* wait status once ended; -1: none */
     GPtrArray *moves;        /* Move *, oldest first, at most JOB_MOVES */
     guint migrations;
@@ -62,12 +64,8 @@ gboolean job_is_over(Node *node, const char *id);
  * Only jobs that user (NULL: anybody) may command are seen. */
 Job *job_resolve(Node *node, const char *text, const char *user, gboolean ended, GError **error);
 
-/* Puts it into a group of its user's (NULL or "": none), as its host and its deputy will know, too. FALSE and a sentence where the name
- * is not right. */
-gboolean job_group(Job *job, const char *group, GError **error);
-
-/* Where the others of its group are, as far as it may go there; NULL: nowhere, or it has none (owned by the other job). */
-const char *job_group_node(Node *node, Job *job);
+/* Whether it is where it is by a person's order; its deputy keeps that. */
+void job_by_hand(Job *job, gboolean by_hand);
 
 /* Its state as people see it (static, or the job's). */
 const char *job_state(const Job *job);

@@ -16,6 +16,7 @@ sojournd_SOURCES = \
 	src/controller/doctor.c src/controller/doctor.h \
 	src/controller/evacuation.c src/controller/evacuation.h \
 	src/controller/events.c src/controller/events.h \
+	src/controller/groups.c src/controller/groups.h \
 	src/controller/hosted.c src/controller/hosted.h src/controller/hosted-private.h \
 	src/controller/hosted-doubt.c src/controller/hosted-link.c src/controller/hosted-start.c \
 	src/controller/hosts.c src/controller/hosts.h \

@@ -114,6 +114,7 @@ static void migration_succeeded(Migration *m)
     tally_moved(&m->node->tally, total_ms, json_get_int(m->stats, "downtime_ms", -1), json_get_int(m->stats, "bytes", 0));
     if (job) {
         job_moved(job, m->from, m->to, m->stats);
+        job_by_hand(job, m->balance == NULL);
         events_job(m->node, job, "moved", json_copy(m->stats), "job %.8s moved from %s to %s in %" G_GINT64_FORMAT " ms%s",
                    job->id, m->from, m->to, total_ms, is_balancers(m->balance) ? ", the balancer's choice" : "");
     }

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# groups - jobs of a group leave a busy node together, newcomers start with them, a person moves one or all
+# groups - jobs of a group leave a busy node together, newcomers start with them, a person moves one or all, a torn one gathers
 . "$(dirname "$0")/../lib.sh"
 requires python3
 rig_up 2 --cpus 1,4 --balance on,off --balance-stay 15
@@ -39,6 +39,16 @@ fi
 # By hand: one alone, or all; what is locked is told
 j migrate pack1 node1 >"$work/out" 2>&1 || fail "one member alone: $(cat "$work/out")"
 is_where pack "node1:2 node2:3" || fail "not one alone: $(where pack)"
+
+# One that is torn apart is together again soon; but not what a person has put elsewhere, nor what is locked
+busy --on node2 --name twin1 --group twins
+busy --home --name twin2 --group twins
+is_where twins "node1:1 node2:1" || fail "the twins are at $(where twins)"
+wait_until 60 is_where twins "node1:0 node2:2" || fail "the twins do not gather: $(where twins)"
+grep -q "to node2 for group" "$rig_base/n1/log/sojournd.log" || fail "they are together, but not because they are a group"
+is_where pack "node1:2 node2:3" || fail "what a person has moved was moved back: $(where pack)"
+note "a torn group is together again"
+for i in 1 2; do j kill -9 twin$i; done
 j unlock late
 j lock pack1
 ! j migrate --group pack node2 >"$work/out" 2>&1 || fail "a locked job moved with its group"

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# spread - twelve busy jobs of one node of four: three each within 60 seconds, and there they stay
+# spread - twelve busy jobs of one node of four: three each within 60 seconds, and there they stay, no move in a minute
 . "$(dirname "$0")/../lib.sh"
 requires python3
 rig_up 4 --cpus 2 --balance on
@@ -24,7 +24,7 @@ wait_until 60 is_even || fail "after 60 s the nodes have $(counts) jobs: $(j lis
 note "three jobs each after $((SECONDS - began)) s; moves: $(moves)"
 sleep 5 # what was under way
 before=$(moves)
-sleep "${STAY:-25}"
+sleep "${STAY:-60}"
 [ "$(moves)" = "$before" ] || fail "jobs go on moving: $before, then $(moves)"
 [ "$(counts)" = "3 3 3 3" ] || fail "the nodes have $(counts) jobs"
 set -- $before

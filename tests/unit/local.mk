@@ -38,6 +38,10 @@ UNIT_TESTS += test-ram-stream
 test_ram_stream_SOURCES = tests/unit/test-ram-stream.c src/hypervisor/ram-stream.c src/hypervisor/ram-stream.h
 test_ram_stream_LDADD = $(GLIB_LIBS)
 
+UNIT_TESTS += test-gathering
+test_gathering_SOURCES = tests/unit/test-gathering.c
+test_gathering_LDADD = $(BALANCE_LIBS)
+
 UNIT_TESTS += test-balance
 test_balance_SOURCES = tests/unit/test-balance.c
 test_balance_LDADD = $(BALANCE_LIBS)
