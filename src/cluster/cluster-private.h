@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* cluster-private.h - what cluster.c and admission.c share; others include cluster.h */
+/* cluster-private.h - what cluster.c and the files beside it share; others include cluster.h */
 #pragma once
 
 #include "authority.h"
@@ -60,8 +60,8 @@ void hello_say(Cluster *cluster, Rpc *rpc);
 void hello_called(Cluster *cluster, Json *params);
 void hello_take_crl(Cluster *cluster, const char *crl);
 
-/* Opens the TLS port with what the identity holds; where that cannot be, FALSE, and it is tried again. Closes it. */
-gboolean cluster_listen(Cluster *cluster, GError **error);
+/* Opens the TLS port with what the identity holds; where that cannot be, FALSE, and with retry it is tried again. Closes it. */
+gboolean cluster_listen(Cluster *cluster, gboolean retry, GError **error);
 void cluster_listen_no_more(Cluster *cluster);
 
 /* Whether this node may enter a cluster, or wait for one. */

@@ -1,13 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* cluster.c - this node among the others: start and end, calls and connections, what is known */
+/* cluster.c - this node among the others: start and end, calls and connections */
 #include "cluster.h"
 
-#include <arpa/inet.h>
-#include <ifaddrs.h>
-#include <net/if.h>
-#include <netdb.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "cluster-private.h"
 #include "common/error.h"
@@ -15,7 +10,7 @@
 #include "common/source.h"
 #include "x509.h"
 
-enum { LISTEN_AGAIN_S = 2, RENEWAL_S = 6 * 3600, TOKEN_S = 3600, STRANGER_S = 60 };
+enum { RENEWAL_S = 6 * 3600, TOKEN_S = 3600, STRANGER_S = 60 };
 
 void cluster_tell(Cluster *cluster, const char *node)
 {
@@ -75,24 +70,6 @@ static void connected(const char *node, gboolean up, gpointer user)
 static void greet(const char *node, Rpc *rpc, gpointer user)
 {
     hello_say(user, rpc);
-}
-
-static void accepted(TlsListener *listener, const char *node, Json *preamble, TlsAccept *accept,
-                     gpointer user)
-{
-    Cluster *cluster = user;
-    gboolean is_call = g_str_equal(json_get_string(preamble, "purpose", ""), "call");
-    int fd;
-
-    if (node ? members_has_left(cluster->members, node) : !is_call)
-        cluster_stranger(cluster, json_get_string(preamble, "purpose", ""));
-    if (node ? members_has_left(cluster->members, node) : !is_call)
-        tls_refuse(accept, node ? "this node was taken out of the cluster"
-                                : "only members of the cluster may do that");
-    else if (!is_call)
-        cluster->events.opened(cluster, node, preamble, accept, cluster->user);
-    else if ((fd = tls_accept(accept, NULL)) >= 0)
-        peers_incoming(cluster->peers, node, fd);
 }
 
 static void member_changed(const char *node, gpointer user)
@@ -200,68 +177,6 @@ void cluster_free(Cluster *cluster)
     cluster_unref(cluster);
 }
 
-/* The first address of this machine that is not loopback (g_free); 127.0.0.1 if there is none. */
-static char *first_address(void)
-{
-    struct ifaddrs *all = NULL;
-    char host[NI_MAXHOST];
-    char *found = NULL;
-
-    if (getifaddrs(&all) < 0)
-        return g_strdup("127.0.0.1");
-    for (struct ifaddrs *i = all; i && !found; i = i->ifa_next)
-        if (i->ifa_addr && i->ifa_addr->sa_family == AF_INET && (i->ifa_flags & IFF_UP) &&
-            !(i->ifa_flags & IFF_LOOPBACK) &&
-            getnameinfo(i->ifa_addr, sizeof(struct sockaddr_in), host, sizeof host, NULL, 0,
-                        NI_NUMERICHOST) == 0)
-            found = g_strdup(host);
-    freeifaddrs(all);
-    return found ? found : g_strdup("127.0.0.1");
-}
-
-char *cluster_own_address(Cluster *cluster)
-{
-    if (*cluster->address && !g_str_equal(cluster->address, "*") &&
-        !g_str_equal(cluster->address, "0.0.0.0") && !g_str_equal(cluster->address, "::"))
-        return g_strdup(cluster->address);
-    return first_address();
-}
-
-static gboolean try_to_listen(Cluster *cluster, GError **error)
-{
-    cluster->listener = tls_listen(cluster->identity, cluster->listen, cluster->port, accepted,
-                                   cluster, error);
-    return cluster->listener != NULL;
-}
-
-static gboolean listen_again(gpointer user);
-
-gboolean cluster_listen(Cluster *cluster, GError **error)
-{
-    cluster_listen_no_more(cluster);
-    if (try_to_listen(cluster, error))
-        return TRUE;
-    cluster->listening = cluster_timer(LISTEN_AGAIN_S, listen_again, cluster);
-    return FALSE;
-}
-
-void cluster_listen_no_more(Cluster *cluster)
-{
-    source_clear(&cluster->listening);
-    g_clear_pointer(&cluster->listener, tls_listener_free);
-}
-
-static gboolean listen_again(gpointer user)
-{
-    Cluster *cluster = user;
-
-    if (!try_to_listen(cluster, NULL))
-        return G_SOURCE_CONTINUE;
-    log_info("other nodes can reach this one now: port %u", cluster->port);
-    source_clear(&cluster->listening);
-    return G_SOURCE_REMOVE;
-}
-
 /* Renews the certificate when a third of its time is left. */
 static gboolean check_renewal(gpointer user)
 {
@@ -309,7 +224,7 @@ gboolean cluster_enter(Cluster *cluster, gboolean retry, GError **error)
         g_clear_pointer(&cluster->keyring, keyring_free);
         return FALSE;
     }
-    listening = try_to_listen(cluster, error);
+    listening = cluster_listen(cluster, retry, error);
     if (!listening && !retry)
         return FALSE;
     if (!g_str_equal(self, cluster->name)) {
@@ -323,8 +238,6 @@ gboolean cluster_enter(Cluster *cluster, gboolean retry, GError **error)
     }
     if (!members_move(cluster->members, self, address, cluster->port, &clash))
         log_warning("%s", clash->message);
-    if (!listening)
-        cluster->listening = cluster_timer(LISTEN_AGAIN_S, listen_again, cluster);
     members_start(cluster->members, cluster->peers, cluster->gossip, 0);
     gossip(cluster);
     discovery_look(cluster->discovery, cluster->discovers);
@@ -396,17 +309,6 @@ const char *cluster_self(Cluster *cluster)
     return cluster->name;
 }
 
-const char *cluster_address(Cluster *cluster)
-{
-    if (cluster->keyring)
-        return members_address(cluster->members, cluster->name);
-    if (!*cluster->address) {
-        g_free(cluster->address);
-        cluster->address = first_address();
-    }
-    return cluster->address;
-}
-
 guint cluster_port(Cluster *cluster)
 {
     return cluster->port;
@@ -435,27 +337,6 @@ void cluster_notify(Cluster *cluster, const char *node, const char *method, Json
     peers_notify(cluster->peers, node, method, params);
 }
 
-typedef struct {
-    Cluster *cluster;
-    GPtrArray *names;
-} Alive;
-
-static void add_alive(const char *name, gpointer user)
-{
-    Alive *alive = user;
-
-    if (members_is_alive(alive->cluster->members, name))
-        g_ptr_array_add(alive->names, g_strdup(name));
-}
-
-GPtrArray *cluster_alive(Cluster *cluster)
-{
-    Alive alive = {cluster, g_ptr_array_new_with_free_func(g_free)};
-
-    members_each(cluster->members, add_alive, &alive);
-    return alive.names;
-}
-
 void cluster_dial(Cluster *cluster, const char *node, Json *preamble, guint timeout_ms,
                   GAsyncReadyCallback done, gpointer user)
 {
@@ -472,58 +353,4 @@ void cluster_dial(Cluster *cluster, const char *node, Json *preamble, guint time
 int cluster_dial_finish(GAsyncResult *result, GError **error)
 {
     return tls_dial_finish(result, NULL, error);
-}
-
-/* ---- What is known ---- */
-
-Json *cluster_row(Cluster *cluster, const char *node)
-{
-    return members_row(cluster->members, node);
-}
-
-Json *cluster_rows(Cluster *cluster)
-{
-    return members_rows(cluster->members);
-}
-
-gboolean cluster_is_alive(Cluster *cluster, const char *node)
-{
-    return g_str_equal(node, cluster->name) || members_is_alive(cluster->members, node);
-}
-
-gboolean cluster_gossips(Cluster *cluster, char **ret_text, const char **ret_remedy)
-{
-    g_autofree char *state = gossip_state(cluster->gossip, ret_remedy);
-    gboolean ready = gossip_is_ready(cluster->gossip);
-
-    *ret_text = ready ? g_strdup_printf("%s: %u of the others are there", state,
-                                        members_heard_alive(cluster->members))
-                      : g_steal_pointer(&state);
-    return ready;
-}
-
-gboolean cluster_discovers(Cluster *cluster, char **ret_text, const char **ret_remedy)
-{
-    gboolean asked = cluster->discovers && (cluster->keyring || cluster->waiting);
-
-    *ret_remedy = "";
-    *ret_text = asked ? discovery_state(cluster->discovery, ret_remedy) : NULL;
-    return asked && discovery_is_ready(cluster->discovery);
-}
-
-char *cluster_fingerprint(Cluster *cluster)
-{
-    g_autoptr(X509Info) info = cluster->keyring ? x509_info_new(cluster->keyring->ca, NULL) : NULL;
-
-    return info ? g_strdup(info->fingerprint) : NULL;
-}
-
-Json *cluster_members(Cluster *cluster)
-{
-    return members_list(cluster->members);
-}
-
-Json *cluster_counters(Cluster *cluster)
-{
-    return tls_identity_counters(cluster->identity);
 }

@@ -9,7 +9,9 @@ libcluster_a_SOURCES = \
 	src/cluster/gossip.h src/cluster/gossip-key.c src/cluster/gossip-serf.c \
 	src/cluster/hello.c \
 	src/cluster/keyring.c src/cluster/keyring.h \
+	src/cluster/known.c \
 	src/cluster/lag.c src/cluster/lag.h \
+	src/cluster/listen.c \
 	src/cluster/members.c src/cluster/members.h src/cluster/members-private.h \
 	src/cluster/members-file.c src/cluster/members-rows.c src/cluster/members-watch.c \
 	src/cluster/order.c \

@@ -92,7 +92,7 @@ static gboolean open_door(Cluster *cluster, GError **error)
                            json_get_string(waiting->kept, "certificate", ""),
                            json_get_string(waiting->kept, "ca", ""), NULL, error))
         return FALSE;
-    cluster_listen(cluster, error);
+    cluster_listen(cluster, TRUE, error);
     if (cluster->discovers)
         discovery_publish(cluster->discovery, cluster->name, cluster->port, waiting->fingerprint);
     return cluster->listener != NULL;
