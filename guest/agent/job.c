@@ -4,6 +4,7 @@
 
 #include "clock.h"
 #include "console.h"
+#include "resolver.h"
 #include "terminal.h"
 
 #include <errno.h>
@@ -165,6 +166,8 @@ static void job_look_at_start(Job *job, const void *data, size_t size)
         return;
     if (message.type == WIRE_START && message.start.flags & WIRE_SOCKETS)
         sockets_start(&job->sockets);
+    if (message.type == WIRE_START && message.start.flags & WIRE_NAT)
+        resolver_start(&message.start.addresses);
     wire_clear(&message);
 }
 

@@ -27,6 +27,7 @@ guest_agent_agent_SOURCES = \
 	guest/agent/program.c guest/agent/program.h \
 	guest/agent/random.c guest/agent/random.h \
 	guest/agent/rehearse.c guest/agent/rehearse.h \
+	guest/agent/resolver.c guest/agent/resolver.h \
 	guest/agent/sockets.c guest/agent/sockets.h \
 	guest/agent/streams.c guest/agent/streams.h \
 	guest/agent/terminal.c guest/agent/terminal.h \

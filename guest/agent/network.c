@@ -166,7 +166,7 @@ static int route_add(int fd, int family, const struct in_addr *address, unsigned
 }
 
 /* A name server of home's in 127.0.0.0/8. Of the guest's own loopback 127.0.0.1 alone is an address, so the others can be
- * home's. */
+ * home's; for that one, see resolver.c. */
 static int route_resolver(int fd, const char *text, unsigned device)
 {
     struct in_addr address;

@@ -47,7 +47,16 @@ static gboolean is_taken(guint32 candidate, const guint32 *taken, guint count)
     return FALSE;
 }
 
-/* The IPv4 name servers of a resolv.conf, at most NAT_RESOLVERS; without any a libc asks 127.0.0.1. */
+static void add_resolver(guint32 *resolvers, guint *count, guint32 address)
+{
+    for (guint i = 0; i < *count; i++)
+        if (resolvers[i] == address)
+            return;
+    resolvers[(*count)++] = address;
+}
+
+/* The IPv4 name servers of a resolv.conf, at most NAT_RESOLVERS; without any a libc asks 127.0.0.1. One at ::1 is taken to
+ * be at 127.0.0.1, too: libslirp's IPv6 leads to no loopback. */
 static guint find_resolvers(const char *text, guint32 *ret_resolvers)
 {
     g_auto(GStrv) lines = g_strsplit(text ? text : "", "\n", -1);
@@ -64,10 +73,12 @@ static guint find_resolvers(const char *text, guint32 *ret_resolvers)
             word++;
         named += *word != NULL;
         if (*word && inet_pton(AF_INET, *word, &address) == 1)
-            ret_resolvers[count++] = ntohl(address.s_addr);
+            add_resolver(ret_resolvers, &count, ntohl(address.s_addr));
+        else if (*word && g_str_equal(*word, "::1"))
+            add_resolver(ret_resolvers, &count, INADDR_LOOPBACK);
     }
     if (!named)
-        ret_resolvers[count++] = INADDR_LOOPBACK;
+        add_resolver(ret_resolvers, &count, INADDR_LOOPBACK);
     return count;
 }
 

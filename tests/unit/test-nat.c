@@ -32,7 +32,7 @@ static void test_addresses(void)
     const guint32 home[] = { 0x0a000000, 8, 0xac1dd507, 24 };
     g_auto(GStrv) plain = nat_network_make(NULL, 0, "nameserver 192.0.2.1\n", TRUE);
     g_auto(GStrv) moved = nat_network_make(home, 2, "# none\nnameserver\t 127.0.0.53 \nnameserver ::1\n", FALSE);
-    g_auto(GStrv) asked = nat_network_make(NULL, 0, "nameserver 10.0.2.3\nnameserver 127.0.0.2\n", FALSE);
+    g_auto(GStrv) asked = nat_network_make(NULL, 0, "nameserver 10.0.2.3\nnameserver 127.0.0.2\nnameserver 127.0.0.2\n", FALSE);
     g_auto(GStrv) nothing = nat_network_make(NULL, 0, NULL, FALSE);
 
     g_assert_cmpstr(plain[0], ==, TUNNEL_DEVICE " 0 10.0.2.15/24");
@@ -40,15 +40,17 @@ static void test_addresses(void)
     g_assert_null(plain[2]);
     g_assert_cmpstr(moved[0], ==, TUNNEL_DEVICE " 0 192.168.213.15/24");
     g_assert_cmpstr(moved[1], ==, TUNNEL_RESOLVER " 0 127.0.0.53/32");
-    g_assert_null(moved[2]);
+    g_assert_cmpstr(moved[2], ==, TUNNEL_RESOLVER " 0 127.0.0.1/32");
+    g_assert_null(moved[3]);
     g_assert_cmpstr(asked[0], ==, TUNNEL_DEVICE " 0 10.213.2.15/24");
     g_assert_cmpstr(asked[1], ==, TUNNEL_RESOLVER " 0 127.0.0.2/32");
+    g_assert_null(asked[2]);
     g_assert_cmpstr(nothing[1], ==, TUNNEL_RESOLVER " 0 127.0.0.1/32");
     NatNetwork network = network_of(moved);
     g_assert_cmphex(network.guest, ==, 0xc0a8d50f);
     g_assert_cmphex(network.gateway, ==, 0xc0a8d502);
     g_assert_false(network.six);
-    g_assert_cmpuint(network.resolver_count, ==, 1);
+    g_assert_cmpuint(network.resolver_count, ==, 2);
 }
 
 static void test_nonsense(void)
