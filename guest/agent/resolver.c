@@ -42,8 +42,9 @@ static struct {
 
 static int listen_at(int family, int kind)
 {
-    struct sockaddr_in6 six = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT, .sin6_port = htons(TUNNEL_RESOLVER_PORT) };
-    struct sockaddr_in four = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) }, .sin_port = htons(TUNNEL_RESOLVER_PORT) };
+    const in_port_t port = htons(TUNNEL_RESOLVER_PORT);
+    struct sockaddr_in6 six = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT, .sin6_port = port };
+    struct sockaddr_in four = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) }, .sin_port = port };
     const struct sockaddr *address = family == AF_INET ? (const void *)&four : (const void *)&six;
     int fd = socket(family, kind | SOCK_CLOEXEC, 0);
 
@@ -58,7 +59,8 @@ static int listen_at(int family, int kind)
 /* A socket to home's name server. -1 and errno. */
 static int ask_home(int kind)
 {
-    struct sockaddr_in home = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) }, .sin_port = htons(TUNNEL_RESOLVER_PORT) };
+    const in_port_t port = htons(TUNNEL_RESOLVER_PORT);
+    struct sockaddr_in home = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) }, .sin_port = port };
     int fd = socket(AF_INET, kind | SOCK_CLOEXEC, 0);
 
     if (fd < 0)
@@ -159,7 +161,9 @@ static void *resolver_run(void *user)
     (void)user;
     for (;;) {
         for (int i = 0; i < LISTENERS + QUESTIONS; i++)
-            fds[i] = (struct pollfd) { .fd = i < LISTENERS ? all.listeners[i] : all.questions[i - LISTENERS].fd, .events = POLLIN };
+            fds[i] = (struct pollfd) {
+                .fd = i < LISTENERS ? all.listeners[i] : all.questions[i - LISTENERS].fd, .events = POLLIN,
+            };
         poll(fds, LISTENERS + QUESTIONS, -1);
         for (int i = LISTENERS; i < LISTENERS + QUESTIONS; i++)
             if (fds[i].fd >= 0 && fds[i].revents)
