@@ -22,3 +22,11 @@ void codec_free(Codec *codec);
  * -1 when the input is broken. With CODEC_SQUEEZE and space of at least codec_bound(size) all is taken at once. */
 gssize codec_turn(Codec *codec, const void *input, gsize size, gsize *ret_taken, void *output, gsize space);
 gsize codec_bound(gsize size);
+
+/* With CODEC_SQUEEZE: which part of the last while what was made had to wait for the other side (0 to 1). Much: the link is slow,
+ * and from the next piece on more time is spent on less to send; little: the other way. */
+void codec_pace(Codec *codec, double waited);
+
+/* The step that codec_pace has come to, 0 (the quickest) to CODEC_STEPS - 1. */
+#define CODEC_STEPS 3
+guint codec_step(const Codec *codec);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define BUFFER_BYTES (256 * 1024)
+#define PACE_US 200000 /* over which it is seen whether the other side is slow */
 
 typedef struct {
     int from, to;
@@ -26,6 +27,7 @@ typedef struct {
     char *raw;                /* with a codec: what came ... */
     gsize raw_start, raw_end; /* ... and is not yet turned */
     gboolean more;            /* the codec has more to give without being given more */
+    gint64 since, blocked, waited; /* us: begin of this while; since when nothing is taken (0: it is); how long of the while */
 } Way;
 
 struct Relay {
@@ -99,6 +101,22 @@ static WayResult way_fill(Way *way)
     return WAY_GOT;
 }
 
+/* What was made has gone, or has to wait; now and then the codec hears how much of the time it had to. */
+static void way_pace(Way *way, gboolean blocked)
+{
+    gint64 now = g_get_monotonic_time();
+
+    if (way->blocked)
+        way->waited += now - way->blocked;
+    way->blocked = blocked ? now : 0;
+    if (now - way->since < PACE_US)
+        return;
+    if (way->since)
+        codec_pace(way->codec, (double)way->waited / (now - way->since));
+    way->since = now;
+    way->waited = 0;
+}
+
 /* Moves what can be moved; FALSE when the connection as a whole is broken. */
 static gboolean way_move(Way *way)
 {
@@ -111,6 +129,8 @@ static gboolean way_move(Way *way)
         if (way->start == way->end)
             continue;
         n = send(way->to, way->buffer + way->start, way->end - way->start, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (way->stream)
+            way_pace(way, would_block(n));
         if (would_block(n))
             return TRUE;
         if (n < 0)
