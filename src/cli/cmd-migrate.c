@@ -8,12 +8,28 @@
 #include "progress.h"
 
 #include <stdio.h>
+#include <unistd.h>
+
+/* Only to a person: a script has asked for the move and not for a guess. */
+static void say_expected(const char *job, Json *expected)
+{
+    g_autofree char *text = migrated_expected(expected);
+
+    if (text && isatty(STDERR_FILENO) && isatty(STDOUT_FILENO))
+        fprintf(stderr, "Job %s is expected to %s.\n", job, text);
+}
 
 static void on_progress(const char *method, Json *params, gpointer user)
 {
-    if (g_str_equal(method, "progress"))
+    const char *job = user;
+
+    if (!g_str_equal(method, "progress"))
+        return;
+    if (!g_str_equal(json_get_string(params, "phase", ""), "expected"))
         progress_show(json_get_string(params, "phase", ""), json_get_int(params, "bytes_done", 0),
                       json_get_int(params, "bytes_total", 0));
+    else if (g_str_has_prefix(json_get_string(params, "job", ""), job) || g_str_equal(json_get_string(params, "name", ""), job))
+        say_expected(job, json_get(params, "expected"));
 }
 
 static int migrate(const char *job, const char *node, gboolean as_json)
@@ -22,7 +38,7 @@ static int migrate(const char *job, const char *node, gboolean as_json)
     int status;
 
     result = client_call_notified("job.migrate", json_set_string(client_job(job), "node", node),
-                                  on_progress, NULL, &status);
+                                  on_progress, (gpointer) job, &status);
     progress_clear();
     if (!result)
         return status;

@@ -2,6 +2,7 @@
 /* cmd-why.c - sojourn why: what stands against a job's going to a node, and what to do about it */
 #include "ask.h"
 #include "cmd.h"
+#include "migrated.h"
 
 #include <stdio.h>
 
@@ -9,8 +10,11 @@ static void show(Json *answer, char **words)
 {
     Json *reasons = json_get(answer, "reasons");
 
-    if (json_length(reasons) == 0)
-        printf("Nothing keeps job %s from going to %s.\n", words[0], words[1]);
+    if (json_length(reasons) == 0) {
+        g_autofree char *expected = migrated_expected(json_get(answer, "expected"));
+
+        printf("Nothing keeps job %s from going to %s%s%s.\n", words[0], words[1], expected ? ": expected to " : "", expected ?: "");
+    }
     for (guint i = 0; i < json_length(reasons); i++) {
         Json *reason = json_at(reasons, i);
         const char *remedy = json_get_string(reason, "remedy", "");

@@ -18,3 +18,11 @@ char *migrated_line(Json *migration)
     g_string_append_printf(line, ", %s sent", sent);
     return g_string_free(line, FALSE);
 }
+
+char *migrated_expected(Json *expected)
+{
+    if (!json_is_object(expected))
+        return NULL;
+    return g_strdup_printf("take %" G_GINT64_FORMAT " ms and to stand still for %" G_GINT64_FORMAT " ms",
+                           json_get_int(expected, "total_ms", 0), json_get_int(expected, "downtime_ms", 0));
+}

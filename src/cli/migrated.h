@@ -6,3 +6,6 @@
 
 /* "node1 to node2 in 512 ms, standing still for 8 ms, 20 MiB sent" (g_free). */
 char *migrated_line(Json *migration);
+
+/* "take 300 ms and to stand still for 8 ms" (g_free), of what a controller expects; NULL: it expects nothing. */
+char *migrated_expected(Json *expected);

@@ -7,11 +7,14 @@
 #include "events.h"
 #include "groups.h"
 #include "hosted.h"
+#include "load.h"
 
 #include <pwd.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define FORECAST_MOVES 3 /* of its own that count */
 
 static void move_free(Move *move)
 {
@@ -222,8 +225,10 @@ static void usage_told(Node *node, const char *host, Json *guest)
 {
     Job *job = job_find(node, json_get_string(guest, "id", ""));
 
-    if (job && g_strcmp0(job->node, host) == 0)
-        job->cpu_seconds = MAX(job->cpu_seconds, json_get_int(guest, "cpu_ns", 0) / 1e9);
+    if (!job || g_strcmp0(job->node, host) != 0)
+        return;
+    job->cpu_seconds = MAX(job->cpu_seconds, json_get_int(guest, "cpu_ns", 0) / 1e9);
+    job->rss_bytes = MAX(json_get_int(guest, "rss_bytes", 0), 0);
 }
 
 void jobs_usage(Node *node)
@@ -237,6 +242,29 @@ void jobs_usage(Node *node)
         for (guint k = 0; k < json_length(guests); k++)
             usage_told(node, host, json_at(guests, k));
     }
+}
+
+/* How long it stood still on average in its last few moves; -1: it has not moved, or nobody knows. */
+static double job_stood_still_ms(const Job *job)
+{
+    double sum = 0;
+    guint known = 0;
+
+    for (guint i = job->moves->len; i > 0 && known < FORECAST_MOVES; i--) {
+        const Move *move = job->moves->pdata[i - 1];
+
+        if (move->downtime_ms < 0)
+            continue;
+        sum += move->downtime_ms;
+        known++;
+    }
+    return known ? sum / known : -1;
+}
+
+Json *job_forecast(Node *node, Job *job)
+{
+    jobs_usage(node);
+    return forecast_of(&node->forecast, job->rss_bytes ? job->rss_bytes : LOAD_FRESH_BYTES, job_stood_still_ms(job));
 }
 
 const char *job_state(const Job *job)

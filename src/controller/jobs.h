@@ -29,6 +29,7 @@ typedef struct {
     GPtrArray *moves;        /* Move *, oldest first, at most JOB_MOVES */
     guint migrations;
     double cpu_seconds;
+    guint64 rss_bytes;       /* of its guest, as its host says; 0: not known */
     gint64 started;          /* s since the epoch */
     char *migration;         /* under way, or NULL */
     guint64 expected_epoch;  /* of that migration */
@@ -80,6 +81,9 @@ Json *job_details(Node *node, Job *job);
 /* Notes a completed migration. */
 void job_moved(Job *job, const char *from, const char *to, Json *stats);
 Json *move_json(const Move *move);
+
+/* {total_ms,downtime_ms} of its next migration; NULL: nobody knows. */
+Json *job_forecast(Node *node, Job *job);
 
 /* What was read from home after the last migration. */
 void job_fetched(Job *job, gint64 bytes);

@@ -22,6 +22,7 @@ sojournd_SOURCES = \
 	src/controller/hosts.c src/controller/hosts.h \
 	src/controller/image.c src/controller/image.h \
 	src/controller/jobs.c src/controller/jobs.h \
+	src/controller/forecast.c src/controller/forecast.h \
 	src/controller/load.c src/controller/load.h \
 	src/controller/main.c \
 	src/controller/migration.c src/controller/migration.h \

@@ -9,6 +9,7 @@
 #include "control.h"
 #include "events.h"
 #include "hosted.h"
+#include "load.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -27,6 +28,7 @@ typedef struct {
     gpointer user;
     GError *error;
     Json *stats, *balance;
+    Json *forecast;               /* what it was expected to take; NULL: nobody knew */
     gint64 started_us;
     gint64 resumed_us;       /* when the guest went on, if that was before the COMMIT; 0: not known */
 } Migration;
@@ -56,6 +58,7 @@ static void migration_free(Migration *m)
     g_clear_error(&m->error);
     json_unref(m->stats);
     json_unref(m->balance);
+    json_unref(m->forecast);
     g_free(m);
 }
 
@@ -112,7 +115,11 @@ static void migration_succeeded(Migration *m)
     json_set_string(m->stats, "from", m->from);
     json_set_string(m->stats, "to", m->to);
     tally_moved(&m->node->tally, total_ms, json_get_int(m->stats, "downtime_ms", -1), json_get_int(m->stats, "bytes", 0));
+    if (m->forecast)
+        json_set(m->stats, "expected", json_ref(m->forecast));
     if (job) {
+        forecast_learn(&m->node->forecast, job->rss_bytes ? job->rss_bytes : LOAD_FRESH_BYTES, total_ms,
+                       json_get_int(m->stats, "downtime_ms", -1));
         job_moved(job, m->from, m->to, m->stats);
         job_by_hand(job, m->balance == NULL);
         events_job(m->node, job, "moved", json_copy(m->stats), "job %.8s moved from %s to %s in %" G_GINT64_FORMAT " ms%s",
@@ -245,6 +252,22 @@ static void expect_answered(Rpc *rpc, Json *result, int fd, const GError *error,
 
 static gboolean check_again(gpointer user);
 
+/* Who waits for it hears what to expect. */
+static void migration_foretell(Migration *m, Job *job)
+{
+    Json *params = json_set_string(json_object(), "job", m->job);
+
+    m->forecast = job_forecast(m->node, job);
+    if (!m->forecast) {
+        json_unref(params);
+        return;
+    }
+    json_set_string(params, "phase", "expected");
+    json_set_string(params, "name", job->name);
+    migration_progress(m->node, json_set(params, "expected", json_ref(m->forecast)));
+    json_unref(params);
+}
+
 /* Where the job is there is room for it, too. */
 static void room_answered(const char *source, Json *result, const GError *error, gpointer user)
 {
@@ -267,6 +290,7 @@ static void room_answered(const char *source, Json *result, const GError *error,
         return;
     }
     fault("home.checked");
+    migration_foretell(m, job);
     params = json_set_string(json_object(), "migration", m->id);
     rpc_call(job->deputy, "deputy.expect", json_set_string(params, "node", m->to), -1, 10000, expect_answered, m);
 }
@@ -412,13 +436,13 @@ void migration_ordered(Node *node, const char *from, Json *params, RpcCall *call
 
 typedef struct {
     RpcCall *call;
-    Json *reasons;
+    Json *reasons, *forecast;
 } Why;
 
 static void why_answered(const char *destination, Json *result, const GError *error, gpointer user)
 {
     Why *why = user;
-    Json *more = json_get(result, "reasons");
+    Json *more = json_get(result, "reasons"), *said;
 
     for (guint i = 0; i < json_length(more); i++) {
         gboolean known = FALSE;
@@ -429,7 +453,11 @@ static void why_answered(const char *destination, Json *result, const GError *er
         if (!known)
             json_append(why->reasons, json_ref(json_at(more, i)));
     }
-    rpc_reply(why->call, json_set(json_object(), "reasons", why->reasons));
+    said = json_set(json_object(), "reasons", why->reasons);
+    if (!json_length(why->reasons) && why->forecast)
+        json_set(said, "expected", json_ref(why->forecast));
+    rpc_reply(why->call, said);
+    json_unref(why->forecast);
     g_free(why);
 }
 
@@ -440,6 +468,7 @@ void migration_why(Node *node, Job *job, const char *to, RpcCall *call)
     g_autoptr(Json) row = node_row_of(node, target);
 
     why->call = call;
+    why->forecast = job_forecast(node, job);
     why->reasons = check_from_home(node, job, target);
     if (!row || !g_str_equal(json_get_string(row, "state", ""), "alive") || g_strcmp0(job->node, target) == 0)
         why_answered(target, NULL, NULL, why);

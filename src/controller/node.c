@@ -41,6 +41,7 @@ Node *node_new(Conf *conf)
     g_queue_init(&node->migrating);
     g_queue_init(&node->waiting);
     node->pace = EXODUS_PACE;
+    forecast_init(&node->forecast);
     standing_load(&node->standing, conf);
     host_facts(conf, &node->facts);
     return node;

@@ -8,6 +8,7 @@
 #include "common/json.h"
 #include "hypervisor/host.h"
 #include "hypervisor/hypervisor.h"
+#include "forecast.h"
 #include "image.h"
 #include "standing.h"
 #include "tally.h"
@@ -31,6 +32,7 @@ typedef struct {
     Tally tally;             /* what has been counted since the start */
     Standing standing;       /* the administrator's orders */
     ExodusPace pace;         /* of moves from here, as learned */
+    Forecast forecast;       /* of moves that are ordered here */
     Image *images[2];        /* x86_64, i686; NULL: not there */
     char *accel;             /* "kvm" or "tcg": what guests get now */
     char *accel_why;         /* the sentence that goes with it */

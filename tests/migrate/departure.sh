@@ -31,6 +31,7 @@ for node in node2 node1; do
     note "to $node: $((bytes >> 10)) KiB moved, $((again >> 10)) read later, $((anonymous >> 10)) are the program's, at most $((limit >> 10)) may be"
     [ $((bytes + again)) -le "$limit" ] || fail "more was moved than the program has"
 done
+on node1 sojourn why leaver node2 | grep -q ': expected to take [0-9]* ms and to stand still for [0-9]* ms\.$' || fail "why does not say what to expect"
 echo >&3
 wait $job || { cat "$work/out" "$work/err"; fail "the job ended badly"; }
 grep -q '^verdict ok$' "$work/out" || { cat "$work/out"; fail "its memory has changed"; }
