@@ -42,6 +42,10 @@ UNIT_TESTS += test-gathering
 test_gathering_SOURCES = tests/unit/test-gathering.c
 test_gathering_LDADD = $(BALANCE_LIBS)
 
+UNIT_TESTS += test-forecast
+test_forecast_SOURCES = tests/unit/test-forecast.c src/controller/forecast.c src/controller/forecast.h
+test_forecast_LDADD = $(BALANCE_LIBS)
+
 UNIT_TESTS += test-codec
 test_codec_SOURCES = tests/unit/test-codec.c src/controller/codec.c src/controller/codec.h
 test_codec_LDADD = $(GLIB_LIBS) $(ZSTD_LIBS)
