@@ -437,6 +437,31 @@ CASE(affinity_and_priority)
     }
 }
 
+/* What ionice does: a process has the priority for input and output that was set, and its children inherit it. */
+CASE(io_priority)
+{
+    int idle = 3 << 13, best_effort = 2 << 13 | 6, real_time = 1 << 13;
+
+    while (more()) {
+        pid_t child = fork();
+
+        if (child == 0) {
+            MUST(syscall(SYS_ioprio_get, 1, 0) >= 0);
+            MUST(syscall(SYS_ioprio_set, 1, 0, best_effort) == 0 && syscall(SYS_ioprio_get, 1, getpid()) == best_effort);
+            FAILS(EINVAL, syscall(SYS_ioprio_set, 1, 0, 5 << 13));
+            if (getuid() != 0)
+                FAILS(EPERM, syscall(SYS_ioprio_set, 1, 0, real_time));
+            MUST(syscall(SYS_ioprio_set, 1, 0, idle) == 0);
+            child = fork();
+            if (child == 0)
+                _exit(syscall(SYS_ioprio_get, 1, 0) != idle);
+            joined(child);
+            _exit(0);
+        }
+        joined(child);
+    }
+}
+
 /* /proc shows a process as it is. */
 CASE(proc_of_self)
 {
