@@ -20,6 +20,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -174,6 +175,24 @@ static const char *message_more(void)
     return found;
 }
 
+/* Whether there are sockets of bare packets, be they forbidden: a job has no network card. */
+static const char *packet_sockets(void)
+{
+    int fd = socket(AF_PACKET, SOCK_RAW, 0);
+
+    if (fd < 0 && errno == EAFNOSUPPORT)
+        return "EAFNOSUPPORT";
+    if (fd >= 0)
+        close(fd);
+    return "known";
+}
+
+/* On which banks of memory a program wants to be. */
+static const char *memory_policy(void)
+{
+    return said((int)syscall(SYS_get_mempolicy, NULL, NULL, 0UL, NULL, 0UL));
+}
+
 static const char *block_devices(void)
 {
     return access("/sys/block", F_OK) == 0 ? "seen" : "none";
@@ -200,6 +219,8 @@ static const struct {
     { "memory", memory },
     { "converted-socket", converted_socket },
     { "message-more", message_more },
+    { "packet-sockets", packet_sockets },
+    { "memory-policy", memory_policy },
     { "block-devices", block_devices },
     { "control-groups", control_groups },
 };
