@@ -79,6 +79,15 @@ void vector_take(Vector *vector, const VectorEntry *entry)
     vector->oldest = -1;
 }
 
+void vector_take_all(Vector *vector, const VectorEntry *entries, guint count)
+{
+    for (guint i = 0; i < count; i++) {
+        if (vector->count == VECTOR_WINDOW && vector->times[oldest(vector)] > entries[i].at_us)
+            return;
+        vector_take(vector, &entries[i]);
+    }
+}
+
 void vector_forget(Vector *vector, guint32 id)
 {
     VectorEntry *entry = vector_find(vector, id);

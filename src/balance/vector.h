@@ -41,6 +41,9 @@ void vector_init(Vector *vector, guint32 self);
  * news is younger than the promise. Entries of this node itself are left out. */
 void vector_take(Vector *vector, const VectorEntry *entry);
 
+/* The same of all entries of a message, which has the youngest first: what is older than all of a full window ends it. */
+void vector_take_all(Vector *vector, const VectorEntry *entries, guint count);
+
 /* The entry of a node, or NULL. */
 VectorEntry *vector_find(Vector *vector, guint32 id);
 void vector_forget(Vector *vector, guint32 id);

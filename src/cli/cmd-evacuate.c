@@ -22,7 +22,7 @@ static void show_plan(Json *jobs)
         g_autofree char *job = title(json_at(jobs, i));
 
         if (json_get_bool(json_at(jobs, i), "late", FALSE))
-            printf("Job %s will not make it: it needs about %.1f s.\n", job, json_get_double(json_at(jobs, i), "seconds", 0));
+            printf("Job %s will not make it: it needs about %.1f s when its turn comes.\n", job, json_get_double(json_at(jobs, i), "seconds", 0));
     }
     fflush(stdout);
 }

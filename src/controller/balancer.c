@@ -56,17 +56,19 @@ void balancer_news(Node *node, const char *from, Json *params, RpcCall *call)
     Balancer *balancer = node->balancer;
     Json *entries = json_get(params, "nodes");
     gint64 now = g_get_monotonic_time();
+    VectorEntry all[NEWS_MAX];
+    guint count = 0;
 
     for (guint i = 0; balancer && i < MIN(json_length(entries), NEWS_MAX); i++) {
         const char *name = json_get_string(json_at(entries, i), "name", "");
-        VectorEntry entry;
 
         if (g_str_equal(name, node_name(node)) || !cluster_is_alive(node->cluster, name) ||
-            !vector_entry_parse(json_at(entries, i), now, &entry))
+            !vector_entry_parse(json_at(entries, i), now, &all[count]))
             continue;
-        entry.id = g_quark_from_string(name);
-        vector_take(&balancer->vector, &entry);
+        all[count++].id = g_quark_from_string(name);
     }
+    if (balancer)
+        vector_take_all(&balancer->vector, all, count);
     rpc_reply(call, NULL);
 }
 

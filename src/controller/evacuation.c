@@ -133,6 +133,14 @@ static double left_s(const Evacuation *e)
     return (double)(e->deadline_us - g_get_monotonic_time()) / G_USEC_PER_SEC;
 }
 
+/* How many can move at a time. */
+static guint slots(const Evacuation *e)
+{
+    g_autoptr(GPtrArray) others = cluster_alive(e->node->cluster);
+
+    return MIN(e->node->conf->migrations, node_link_migrations(e->node) * MAX(others->len, 1));
+}
+
 /* The order, and who will be late. */
 static void plan(Evacuation *e)
 {
@@ -141,7 +149,7 @@ static void plan(Evacuation *e)
 
     for (guint i = 0; i < e->leavers->len; i++)
         jobs[i].seconds = ((Leaver *)e->leavers->pdata[i])->most_s;
-    exodus_plan(jobs, e->leavers->len, e->node->conf->migrations, e->deadline_us ? MAX(left_s(e), 0.001) : 0);
+    exodus_plan(jobs, e->leavers->len, slots(e), e->deadline_us ? MAX(left_s(e), 0.001) : 0);
     for (guint i = 0; i < e->leavers->len; i++) {
         ((Leaver *)e->leavers->pdata[i])->order = jobs[i].order;
         ((Leaver *)e->leavers->pdata[i])->late = jobs[i].late;

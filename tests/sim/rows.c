@@ -2,6 +2,7 @@
 /* rows.c - rows of figures, worked out by several processes (see rows.h) */
 #include "rows.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -14,16 +15,35 @@ WorldResult rows_world(const Plan *plan, gboolean best, double settle_s, guint32
     return world_run(plan, &options);
 }
 
+/* The world where jobs start where it is best. */
+typedef struct {
+    const Plan *plan;
+    guint32 seed;
+    double makespan_s;
+} Best;
+
+static gpointer work_out_best(gpointer user)
+{
+    Best *best = user;
+    WorldResult result = rows_world(best->plan, TRUE, 0, best->seed);
+
+    best->makespan_s = result.makespan_s;
+    g_array_unref(result.curve);
+    return NULL;
+}
+
+/* Both worlds at a time. */
 static Row work_out(const RowSpec *spec)
 {
     g_autoptr(Plan) plan = plan_new(spec->pattern, spec->nodes, spec->jobs, spec->equal, spec->seed);
+    Best best = {plan, spec->seed, 0};
+    GThread *thread = g_thread_new("best", work_out_best, &best);
     Row row = {.bound = plan_bound(plan), .ideal = plan_ideal(plan), .stay_s = plan_stay(plan)};
-    WorldResult best = rows_world(plan, TRUE, 0, spec->seed);
 
-    row.best_s = best.makespan_s;
     row.move = rows_world(plan, FALSE, 0, spec->seed);
     g_clear_pointer(&row.move.curve, g_array_unref);
-    g_array_unref(best.curve);
+    g_thread_join(thread);
+    row.best_s = best.makespan_s;
     return row;
 }
 
@@ -51,23 +71,39 @@ static int start(const RowSpec *spec)
     return ends[0];
 }
 
+/* Waits until one of the rows from first to end that are under way is done, and takes it: its index. */
+static guint finish_one(const int *ends, guint first, guint end, Row *rows)
+{
+    g_autofree struct pollfd *polled = g_new0(struct pollfd, end - first);
+    guint done = first;
+
+    for (guint i = first; i < end; i++)
+        polled[i - first] = (struct pollfd){.fd = ends[i], .events = POLLIN};
+    if (poll(polled, end - first, -1) <= 0)
+        give_up("sim: waiting for a row");
+    while (!polled[done - first].revents)
+        done++;
+    if (read(ends[done], &rows[done], sizeof rows[done]) != sizeof rows[done])
+        give_up("sim: a row");
+    close(ends[done]);
+    wait(NULL);
+    return done;
+}
+
 void rows_run(const RowSpec *specs, guint n, guint parallel, void (*told)(const RowSpec *spec, const Row *row, gpointer user),
               gpointer user)
 {
-    g_autofree int *ends = g_new(int, n + 1);
+    g_autofree int *ends = g_new(int, n + 1); /* -1: done */
+    g_autofree Row *rows = g_new0(Row, n + 1);
     guint begun = 0, running = 0;
 
-    for (guint i = 0; i < n; i++) {
-        Row row;
-
-        for (; begun < n && (begun <= i || running < parallel); running++, begun++)
+    for (guint next = 0; next < n;) {
+        for (; begun < n && running < parallel; running++, begun++)
             ends[begun] = start(&specs[begun]);
-        if (read(ends[i], &row, sizeof row) != sizeof row)
-            give_up("sim: a row");
-        close(ends[i]);
-        wait(NULL);
+        ends[finish_one(ends, next, begun, rows)] = -1;
         running--;
-        told(&specs[i], &row, user);
+        for (; next < begun && ends[next] < 0; next++)
+            told(&specs[next], &rows[next], user);
     }
 }
 

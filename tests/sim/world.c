@@ -173,8 +173,7 @@ static void gossip(World *world, guint index)
 
         if (world->messages++ % SAMPLE == 0)
             weigh(world, news, count);
-        for (guint k = 0; k < count; k++)
-            vector_take(&world->nodes[to].vector, &news[k]);
+        vector_take_all(&world->nodes[to].vector, news, count);
         world->nodes[to].received++;
     }
 }

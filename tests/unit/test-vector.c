@@ -36,6 +36,27 @@ static void test_newest(void)
     g_assert_nonnull(vector_find(&vector, 3));
 }
 
+/* A message: the youngest first, until one is older than all that is known. */
+static void test_message(void)
+{
+    VectorEntry news[5];
+    Vector vector;
+
+    vector_init(&vector, 1);
+    for (guint i = 0; i < VECTOR_WINDOW; i++)
+        take(&vector, 2 + i, 1, 100 + i);
+    for (guint i = 0; i < 5; i++)
+        news[i] = entry(500 + i, 1, 103 - i);
+    vector_take_all(&vector, news, 5);
+    g_assert_nonnull(vector_find(&vector, 500));
+    g_assert_nonnull(vector_find(&vector, 501)); /* 102: by then 101 is the oldest */
+    g_assert_null(vector_find(&vector, 502));    /* as old as that, or older */
+    g_assert_cmpuint(vector.count, ==, VECTOR_WINDOW);
+    vector_init(&vector, 1);
+    vector_take_all(&vector, news, 5); /* there is room for all */
+    g_assert_cmpuint(vector.count, ==, 5);
+}
+
 static void test_window(void)
 {
     const VectorEntry *picked[VECTOR_WINDOW];
@@ -108,6 +129,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/vector/newest", test_newest);
     g_test_add_func("/vector/window", test_window);
+    g_test_add_func("/vector/message", test_message);
     g_test_add_func("/vector/promise", test_promise);
     g_test_add_func("/vector/json", test_json);
     return g_test_run();
