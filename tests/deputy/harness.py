@@ -117,6 +117,32 @@ class Terminal:
         os.waitpid(self.pid, 0)
 
 
+class Shell(Terminal):
+    """An interactive bash with the prompt "@@ ", started by these words (a rig's "on node1", or none)."""
+
+    def __init__(self, *words, cwd):
+        super().__init__(*words, "bash", "--norc", "--noprofile", "-i", cwd=cwd)
+        if words:   # a script, which takes PS1 out of the environment
+            self.type("PS1='@'@' '\n")
+        self.expect(r"\n@@ " if words else "@@ ")
+
+    def do(self, line, patience=PATIENCE):
+        """A command: what it prints."""
+        self.type(line + "\n")
+        self.expect("\r\n")
+        return self.expect("@@ ", patience).replace("\r\n", "\n")
+
+    def status(self):
+        """Of the last command."""
+        return int(self.do("echo $?"))
+
+    def job(self, command, ready):
+        """sojourn run, until the program has said what ready matches."""
+        self.type(f"sojourn run {command}\n")
+        self.expect("\r\n")
+        self.expect(ready)
+
+
 def main():
     if not os.path.exists(os.path.join(image, "initramfs.cpio")):
         print(f"skipped: there is no guest image in {image} (scripts/guest)")

@@ -39,9 +39,7 @@ note "kill reaches what is left"
 import sys
 sys.path.insert(0, sys.argv[1])
 import harness
-shell = harness.Terminal(sys.argv[2], "on", "node1", "bash", "--norc", "--noprofile", "-i", cwd="/tmp")
-shell.type("PS1='@'@' '\n")
-shell.expect(r"\n@@ ")
+shell = harness.Shell(sys.argv[2], "on", "node1", cwd="/tmp")
 shell.type("sojourn run --home --linger sh -c '(sleep 4; echo la; echo te) & stty -echo; echo early; exit 5'; echo st=$?; stty echo\n")
 shell.expect("\r\nearly\r\nst=5\r\n")
 shell.expect("@@ ")

@@ -7,9 +7,7 @@ rig_up 2
 import sys, time
 sys.path.insert(0, sys.argv[1])
 import harness
-shell = harness.Terminal(sys.argv[2], "on", "node1", "bash", "--norc", "--noprofile", "-i", cwd="/tmp")
-shell.type("PS1='@'@' '\n")
-shell.expect(r"\n@@ ")
+shell = harness.Shell(sys.argv[2], "on", "node1", cwd="/tmp")
 shell.type("sojourn run --name z sh -c 'echo up; read x; echo got $x; exit 4'\n")
 shell.expect("\r\nup\r\n")
 shell.type("\x1a")

@@ -3,32 +3,18 @@
 import fcntl, os, signal, struct, subprocess, termios, time
 
 import harness
-from harness import Terminal, state, wait_until
+from harness import Shell, Terminal, state, wait_until
 
 
 class Terminals(harness.Deputies):
     def setUp(self):
         os.environ["PATH"] = os.path.dirname(harness.sojourn) + ":" + os.environ["PATH"]
-        self.shell = Terminal("bash", "--norc", "--noprofile", "-i", cwd=self.path)
+        self.shell = Shell(cwd=self.path)
         self.addCleanup(self.shell.close)
-        self.shell.expect("@@ ")
+        self.do, self.status, self.job = self.shell.do, self.shell.status, self.shell.job
 
     def modes(self):
         return termios.tcgetattr(self.shell.fd)
-
-    def do(self, line):
-        """A command of the shell: what it prints."""
-        self.shell.type(line + "\n")
-        self.shell.expect("\r\n")
-        return self.shell.expect("@@ ").replace("\r\n", "\n")
-
-    def status(self):
-        return int(self.do("echo $?"))
-
-    def job(self, command, ready):
-        self.shell.type(f"sojourn run {command}\n")
-        self.shell.expect("\r\n")
-        self.shell.expect(ready)
 
     def test_is_a_terminal(self):
         self.assertIn("/dev/", self.do("sojourn run tty"))

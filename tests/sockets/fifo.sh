@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # fifo.sh - a named pipe between home and job: open waits, bytes, ends, signals and poll are as between two processes of home
-# shellcheck source=tests/lib.sh
-. "$(dirname "$0")/../lib.sh"
+# shellcheck source=tests/sockets/lib.sh
+. "$(dirname "$0")/lib.sh"
 
 requires python3
 moves=${MOVES:-10}
@@ -10,7 +10,7 @@ rig_up 2
 install -m 755 "$top/tests/sockets/fifo.py" "$work/fifo.py"
 natively mkfifo orders answers p there there.back
 partner=
-beside() { natively timeout 100 python3 fifo.py partner >"$work/partner.out" 2>&1 & partner=$!; at_exit "kill $partner 2>/dev/null"; }
+beside() { at_home timeout 100 python3 fifo.py partner >"$work/partner.out" 2>&1; partner=$!; }
 
 # play NAME COMMAND...: what is seen when this plays with a partner at home
 play() {
@@ -30,14 +30,7 @@ play away in_job --on node2 --
 note "between home and a job, $(wc -l <"$work/native") lines as natively"
 
 beside
-on node1 timeout 200 sojourn run --home --name pump -- python3 fifo.py pump stop >"$work/pump.out" 2>&1 </dev/null & pump=$!
-wait_until 60 grep -q started "$work/pump.out" || { cat "$work/pump.out"; fail "the FIFOs were not opened"; }
-for ((i = 1; i <= moves; i++)); do
-    on node1 sojourn migrate pump node$((1 + i % 2)) >>"$work/migrate.log" 2>&1 ||
-        { cat "$work/migrate.log" "$work/pump.out"; fail "migration $i failed"; }
-done
-natively touch stop
-wait $pump || { cat "$work/pump.out"; fail "the FIFOs did not survive"; }
-grep -q "^exact [1-9]" "$work/pump.out" || { cat "$work/pump.out"; fail "nothing went through the FIFOs"; }
-note "$(tail -n 1 "$work/pump.out") bytes both ways over $moves migrations"
+pump_start --home -- timeout 200 python3 fifo.py pump stop
+pump_moves "$moves"
+pump_end "the FIFOs" "$moves migrations"
 echo "ok - FIFOs between home and job"

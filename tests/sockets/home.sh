@@ -10,7 +10,7 @@ rig_up 2
 install -m 755 "$peer" "$work/peer.py"
 
 # What runs at home beside the job: NAME COMMAND...
-beside() { local name=$1; shift; natively "$@" >"$work/$name.out" 2>&1 & at_exit "kill $! 2>/dev/null"; }
+beside() { local name=$1; shift; at_home "$@" >"$work/$name.out" 2>&1; }
 port_of() { cat "$work/$1"; }
 can_connect() { natively python3 -c "import socket; socket.create_connection(('127.0.0.1', $1)).close()" 2>/dev/null; }
 

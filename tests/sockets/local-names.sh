@@ -8,15 +8,13 @@ requires python3
 rig_up 2
 install -m 755 "$top/tests/sockets/local-names.py" "$work/names.py"
 
-natively python3 names.py serve "$work/native" >"$work/server.out" 2>&1 & server=$!
-at_exit "kill $server 2>/dev/null"
+at_home python3 names.py serve "$work/native" >"$work/server.out" 2>&1; server=$!
 wait_until 10 test -S "$work/native" || fail "no server natively"
 natively timeout 60 python3 names.py ask "$work/native" >"$work/expected" 2>&1 || { cat "$work/expected"; fail "natively"; }
 sed -i s/native/name/g "$work/expected"
 wait $server
 
-natively python3 names.py serve "$work/name" >"$work/server.out" 2>&1 & server=$!
-at_exit "kill $server 2>/dev/null"
+at_home python3 names.py serve "$work/name" >"$work/server.out" 2>&1; server=$!
 wait_until 10 test -S "$work/name" || fail "no server at home"
 on node1 timeout 60 sojourn run --on node2 -- python3 names.py ask "$work/name" >"$work/got" 2>&1
 cmp "$work/expected" "$work/got" || { diff "$work/expected" "$work/got"; cat "$work/server.out"; fail "a job asks home's server"; }

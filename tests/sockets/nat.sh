@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # nat.sh - a job with a network of its own behind home's: what it reaches, what it does not, and that it can be moved
-# shellcheck source=tests/lib.sh
-. "$(dirname "$0")/../lib.sh"
+# shellcheck source=tests/sockets/lib.sh
+. "$(dirname "$0")/lib.sh"
 
 requires python3 ip
 [ "$(id -u)" = 0 ] || skip "network namespaces need root"
@@ -45,21 +45,14 @@ natively touch own.port.seen
 wait $own || { cat "$work/own.out"; fail "the job's own server"; }
 note "a server in the job is its own; nothing listens at home"
 
-nat --home --name pump -- python3 nat.py pump "$address" stop >"$work/pump.out" 2>&1 & pump=$!
-wait_until 60 grep -q started "$work/pump.out" || { cat "$work/pump.out"; fail "the job did not connect"; }
-for ((i = 1; i <= moves; i++)); do
-    on node1 sojourn migrate pump node$((1 + i % 2)) >>"$work/migrate.log" 2>&1 ||
-        { cat "$work/migrate.log" "$work/pump.out"; fail "migration $i failed"; }
-done
+SOJOURN_SANDBOX=kill pump_start --network nat --home -- python3 nat.py pump "$address" stop
+pump_moves "$moves"
 on node1 sojourn migrate pump node2 >>"$work/migrate.log" 2>&1
 rig cut node1 node2 2>>"$work/migrate.log"
 sleep 8
 rig heal node1 node2 2>>"$work/migrate.log"
 sleep 1
-natively touch stop
-wait $pump || { cat "$work/pump.out"; fail "the connection did not survive"; }
-grep -q "^exact [1-9]" "$work/pump.out" || { cat "$work/pump.out"; fail "not what was sent came back"; }
-note "$(tail -n 1 "$work/pump.out") bytes there and back over $moves migrations and a cut"
+pump_end "a connection of the job's own" "$moves migrations and a cut"
 
 wait_until 60 on node1 sojourn run --on node2 true || fail "node2 is not back after the cut"
 left=$(nat --on node2 -- python3 nat.py leave "$address" 3000000) || fail "the job that leaves failed"

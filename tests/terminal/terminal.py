@@ -4,7 +4,7 @@ import fcntl, json, os, signal, struct, subprocess, sys, termios, time, unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../deputy"))
 import harness
-from harness import Terminal, state, wait_until
+from harness import Shell, state, wait_until
 
 rig = sys.argv.pop(1)
 
@@ -35,25 +35,13 @@ def content(path):
 
 class Terminals(unittest.TestCase):
     def setUp(self):
-        self.shell = Terminal(rig, "on", "node1", "bash", "--norc", "--noprofile", "-i", cwd=os.getcwd())
+        self.shell = Shell(rig, "on", "node1", cwd=os.getcwd())
         self.addCleanup(self.shell.close)
-        self.shell.type("PS1='@'@' '\n")
-        self.shell.expect(r"\n@@ ")
+        self.do, self.status = self.shell.do, self.shell.status
         self.before = self.do("stty -g")
 
-    def do(self, line, patience=harness.PATIENCE):
-        """A command of the shell: what it prints."""
-        self.shell.type(line + "\n")
-        self.shell.expect("\r\n")
-        return self.shell.expect("@@ ", patience).replace("\r\n", "\n")
-
-    def status(self):
-        return int(self.do("echo $?"))
-
     def job(self, command, ready="up\r\n"):
-        self.shell.type(f"sojourn run {command}\n")
-        self.shell.expect("\r\n")
-        self.shell.expect(ready)
+        self.shell.job(command, ready)
 
     def settled(self):
         """The shell has the terminal again, as it was; the status of the last command."""
