@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* departure.c - before the guest's memory is copied to another node: what need not travel is given back
+/* departure.c - what nobody needs is given back to the host: before a migration, and when the job has come to rest
  *
  * All that the host still holds for the guest is copied, whether anybody needs it or not. So, in this order:
  *
@@ -9,6 +9,9 @@
  *  - names and inodes are dropped if there is much of them. A few are worth more than what they weigh: each costs a
  *    round trip when it is looked up again.
  *  - free pages, these and those that the program has freed, are reported to the host, which then has nothing to copy.
+ *
+ * A job that has come to rest only does the last: Linux by itself reports blocks of 2 MiB, and an idle guest would hold
+ * megabytes that nobody has used since it was started.
  *
  * A thread does it, because the kernel may wait for a file meanwhile, and the agent may not.
  */
@@ -27,15 +30,22 @@
 #define REPORT "/sys/module/page_reporting/parameters/report_now"
 #define NAMES_MAX_KIB 4096 /* that the kernel could take back from its caches of names and inodes */
 
+void departure_report(void)
+{
+    kernel_set(REPORT, "0");
+}
+
 static void *give_back(void *data)
 {
     const Departure *departure = data;
     static const char done;
 
-    kernel_set(DROP, "1");
-    if (kernel_figure("/proc/meminfo", "SReclaimable:") > NAMES_MAX_KIB)
-        kernel_set(DROP, "2");
-    kernel_set(REPORT, "0");
+    if (departure->leaves) {
+        kernel_set(DROP, "1");
+        if (kernel_figure("/proc/meminfo", "SReclaimable:") > NAMES_MAX_KIB)
+            kernel_set(DROP, "2");
+    }
+    departure_report();
     if (write(departure->end, &done, 1) < 0)
         say("the end of a departure's preparation could not be told");
     return NULL;
@@ -57,7 +67,10 @@ static void departure_done(void *user, uint32_t events)
     if (read(departure->done.fd, &done, 1) != 1)
         return;
     departure->busy = false;
-    departure_tell(departure);
+    if (departure->leaves)
+        departure_tell(departure);
+    else if (departure->again)
+        departure_begin(departure);
 }
 
 void departure_init(Departure *departure, Link *link)
@@ -72,20 +85,35 @@ void departure_init(Departure *departure, Link *link)
     watch_set(&departure->done, EPOLLIN);
 }
 
-void departure_begin(Departure *departure)
+static void departure_start(Departure *departure, bool leaves)
 {
     pthread_attr_t small;
     pthread_t thread;
 
-    if (departure->busy)
-        return;
+    departure->leaves = leaves;
+    departure->again = false;
     pthread_attr_init(&small);
     pthread_attr_setstacksize(&small, 4 * PTHREAD_STACK_MIN);
     pthread_attr_setdetachstate(&small, PTHREAD_CREATE_DETACHED);
     departure->busy = pthread_create(&thread, &small, give_back, departure) == 0;
     pthread_attr_destroy(&small);
+}
+
+void departure_begin(Departure *departure)
+{
+    if (departure->busy) {
+        departure->again = !departure->leaves;
+        return;
+    }
+    departure_start(departure, true);
     if (!departure->busy)
         departure_tell(departure);
+}
+
+void departure_rest(Departure *departure)
+{
+    if (!departure->busy)
+        departure_start(departure, false);
 }
 
 void departure_writable(Departure *departure)

@@ -160,6 +160,8 @@ static int agent_tick(Agent *agent)
         provide();
     }
     timeout = sooner(link_timeout(agent->link, now), usage_tick(&agent->job.usage, now));
+    if (usage_rests(&agent->job.usage))
+        departure_rest(&agent->job.departure);
     timeout = sooner(timeout, sockets_tick(&agent->job.sockets));
     timeout = sooner(timeout, job_tick(&agent->job));
     return sooner(timeout, agent->provide_ms ? (int)(agent->provide_ms - now) : -1);

@@ -9,6 +9,7 @@
 #include "rehearse.h"
 
 #include "console.h"
+#include "departure.h"
 #include "mounts.h"
 #include "network.h"
 #include "random.h"
@@ -210,6 +211,7 @@ void rehearse(void)
     rehearse_files();
     network_rehearse();
     rehearse_seed();
+    departure_report(); /* what the boot has used need not be in each guest that begins from here */
 }
 
 /* Something of what every program does when it begins. */

@@ -18,6 +18,7 @@
 #define PAUSE_MAX_MS 64000
 #define CPU_STEP_NS 20000000u
 #define MEMORY_STEP (1u << 20)
+#define WORK_NS 200000000u  /* processor time that is worth a rest: what is done then takes some itself */
 
 void usage_start(Usage *usage, Link *link)
 {
@@ -57,6 +58,25 @@ static bool differs(uint64_t a, uint64_t b, uint64_t step)
     return a > b ? a - b >= step : b - a >= step;
 }
 
+/* Unchanged since the last look. */
+static void usage_settle(Usage *usage)
+{
+    if (!differs(usage->cpu_ns, usage->rested_cpu_ns, WORK_NS)
+        && !differs(usage->memory_bytes, usage->rested_memory_bytes, MEMORY_STEP))
+        return;
+    usage->rested_cpu_ns = usage->cpu_ns;
+    usage->rested_memory_bytes = usage->memory_bytes;
+    usage->rests = true;
+}
+
+bool usage_rests(Usage *usage)
+{
+    bool rests = usage->rests;
+
+    usage->rests = false;
+    return rests;
+}
+
 int usage_tick(Usage *usage, uint64_t now)
 {
     WireMessage message = { .type = WIRE_USAGE };
@@ -73,8 +93,11 @@ int usage_tick(Usage *usage, uint64_t now)
         usage->cpu_ns = message.usage.cpu_ns;
         usage->memory_bytes = message.usage.memory_bytes;
         link_send(usage->link, LINK_CONTROL, bytes, wire_encode(&message, bytes, sizeof bytes));
-    } else if (usage->pause_ms < PAUSE_MAX_MS) {
-        usage->pause_ms *= 2;
+    } else {
+        if (usage->pause_ms > PAUSE_MS)
+            usage_settle(usage);
+        if (usage->pause_ms < PAUSE_MAX_MS)
+            usage->pause_ms *= 2;
     }
     usage->next_ms = now + usage->pause_ms;
     return (int)usage->pause_ms;

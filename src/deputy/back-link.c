@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #define LOOK_MS 500         /* whether the front was stopped by SIGSTOP */
+#define LOOK_QUIET_MS 2000
 #define PATIENCE_FIRST_S 4  /* with a guest that does not answer HELLO; twice as long each time */
 #define PATIENCE_LONGEST_S 30
 #define ANSWERS_WAITING 256 /* for a guest that asks and does not take the answers */
@@ -174,7 +175,19 @@ static char front_process_state(const Back *back)
     return end && end[1] == ' ' ? end[2] : '?';
 }
 
-/* SIGSTOP cannot be caught: the front cannot say that it was stopped, so it is looked at. */
+/* Whether nothing has come from the guest since it was asked last: it sleeps. */
+static gboolean guest_is_quiet(Back *back)
+{
+    LinkCounters counters = { 0 };
+    guint64 before = back->looked_frames;
+
+    if (back->link)
+        link_counters(back->link, &counters);
+    back->looked_frames = counters.received_frames;
+    return counters.received_frames == before;
+}
+
+/* SIGSTOP cannot be caught: the front cannot say that it was stopped, so it is looked at; seldom while there is little to stop. */
 static gboolean look_at_front(gpointer user)
 {
     Back *back = user;
@@ -186,7 +199,8 @@ static gboolean look_at_front(gpointer user)
         back_message_to_guest(back, LINK_CONTROL,
                               &(WireMessage){ .type = WIRE_SIGNAL, .signal = { .sig = SIGSTOP } });
     }
-    return G_SOURCE_CONTINUE;
+    g_timeout_add(guest_is_quiet(back) ? LOOK_QUIET_MS : LOOK_MS, look_at_front, back);
+    return G_SOURCE_REMOVE;
 }
 
 /* From the guest */

@@ -65,6 +65,7 @@ typedef struct {
     gboolean left;              /* the program has ended, others of the job (--linger) have not */
     pid_t front;                /* the front's number, or its heir's */
     gboolean halted;            /* the program was stopped because the front is (SIGSTOP) */
+    guint64 looked_frames;      /* had come from the guest when it was looked at last */
     int status;                 /* wait status to report; -1: not ended */
     gboolean ending;            /* deputy.end is under way */
     gint64 linger_until;        /* monotonic us: sockets still send; 0: not there yet */

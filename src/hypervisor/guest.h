@@ -10,6 +10,7 @@
 
 #include <gio/gio.h>
 
+#include "guest-usage.h"
 #include "guest-xml.h"
 #include "hypervisor.h"
 
@@ -78,18 +79,6 @@ GPtrArray *guest_list_finish(GAsyncResult *result, GError **error);
 /* All of one guest. With state GUEST_ENDED and no error where there is none. */
 void guest_query(Hypervisor *hv, const char *id, GAsyncReadyCallback callback, gpointer user);
 GuestInfo *guest_query_finish(GAsyncResult *result, GError **error);
-
-/* What a guest uses of this machine, from /proc: cheap, does not ask libvirtd, does not block. */
-typedef struct {
-    guint64 cpu_ns;    /* run by all threads of its QEMU */
-    guint64 wait_ns;   /* and waited for a CPU meanwhile */
-    guint64 vcpu_run_ns, vcpu_wait_ns; /* the same of the threads that are its CPUs */
-    guint64 rss_bytes; /* resident memory */
-    int pid;           /* of QEMU */
-} GuestUsage;
-
-/* FALSE where there is no such guest. Threads that have ended are not counted. */
-gboolean guest_usage(Hypervisor *hv, const char *id, GuestUsage *ret_usage);
 
 /* Progress of a migration, in bytes of guest memory; called on the main context, not before 250 ms
  * have passed. */

@@ -31,6 +31,10 @@ MigrationSeen hypervisor_migration_seen(Hypervisor *hv, const char *id);
 /* The guest's end will be our doing: its reason is "destroyed", unless it has been migrated. */
 void hypervisor_note_kill(Hypervisor *hv, const char *id);
 
+/* What guest-usage.c keeps of each guest, by id, until it has ended; and its maker. */
+GHashTable *hypervisor_meters(Hypervisor *hv);
+GHashTable *guest_meters_new(void);
+
 /* The node's settings. */
 const Conf *hypervisor_conf(Hypervisor *hv);
 

@@ -44,6 +44,7 @@ struct Hypervisor {
     GHashTable *guests; /* those there are: id -> last GuestState told */
     GHashTable *killed; /* ids of those that we have killed */
     GHashTable *seen;   /* id -> MigrationSeen */
+    GHashTable *meters; /* see guest-usage.c */
 };
 
 static const char *const state_names[] = {
@@ -73,6 +74,7 @@ void hypervisor_unref(Hypervisor *hv)
     g_hash_table_unref(hv->guests);
     g_hash_table_unref(hv->killed);
     g_hash_table_unref(hv->seen);
+    g_hash_table_unref(hv->meters);
     g_free(hv->socket);
     g_free(hv);
 }
@@ -233,6 +235,7 @@ static void on_ended(const char *id, const char *reason, gpointer user)
     g_autofree char *copy = g_strdup(id);
 
     g_hash_table_remove(hv->guests, copy);
+    g_hash_table_remove(hv->meters, copy);
     if (g_hash_table_remove(hv->killed, copy) && !g_str_equal(reason, "migrated"))
         reason = "destroyed";
     if (hypervisor_migration_seen(hv, copy).under_way)
@@ -402,6 +405,7 @@ Hypervisor *hypervisor_new(const Conf *conf, const HypervisorEvents *events, gpo
     hv->guests = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     hv->killed = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     hv->seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    hv->meters = guest_meters_new();
     hv->trim = g_timeout_add_seconds(TRIM_EVERY, on_trim, hv);
     connect_now(hv);
     return hv;
@@ -423,6 +427,11 @@ void hypervisor_free(Hypervisor *hv)
 gboolean hypervisor_is_ready(Hypervisor *hv)
 {
     return hv->virt != NULL;
+}
+
+GHashTable *hypervisor_meters(Hypervisor *hv)
+{
+    return hv->meters;
 }
 
 const char *hypervisor_socket(Hypervisor *hv)

@@ -7,6 +7,7 @@ libhypervisor_a_SOURCES = \
 	src/hypervisor/gate.c src/hypervisor/gate.h \
 	src/hypervisor/guest-migrate.c \
 	src/hypervisor/guest-process.c src/hypervisor/guest-process.h \
+	src/hypervisor/guest-usage.c src/hypervisor/guest-usage.h \
 	src/hypervisor/guest-xml.c src/hypervisor/guest-xml.h \
 	src/hypervisor/guest.c src/hypervisor/guest.h \
 	src/hypervisor/host.c src/hypervisor/host.h \
@@ -32,6 +33,10 @@ sojourn_supervisor_LDADD = $(COMMON_LIBS)
 check_PROGRAMS += hv
 hv_SOURCES = tests/hypervisor/hv.c
 hv_LDADD = $(HYPERVISOR_LIBS) $(COMMON_LIBS)
+
+UNIT_TESTS += test-guest-usage
+test_guest_usage_SOURCES = tests/unit/test-guest-usage.c
+test_guest_usage_LDADD = $(HYPERVISOR_LIBS) $(UNIT_LDADD)
 
 UNIT_TESTS += test-guest-xml
 test_guest_xml_SOURCES = tests/unit/test-guest-xml.c

@@ -153,9 +153,9 @@ static void usage(Hypervisor *hv)
     GuestUsage usage = {0};
     gboolean known = guest_usage(hv, words[1], &usage);
 
-    printf("usage known=%d pid=%d cpu_ns=%" G_GUINT64_FORMAT " wait_ns=%" G_GUINT64_FORMAT
+    printf("usage known=%d pid=%d cpu_ns=%" G_GUINT64_FORMAT " vcpu_ns=%" G_GUINT64_FORMAT
            " rss=%" G_GUINT64_FORMAT "\n",
-           known, usage.pid, usage.cpu_ns, usage.wait_ns, usage.rss_bytes);
+           known, usage.pid, usage.cpu_ns, usage.vcpu_run_ns, usage.rss_bytes);
     finish(NULL);
 }
 
