@@ -55,6 +55,19 @@ rig_up() {
     fi
 }
 
+# proxy_up N: what N nodes say to one another shall pass a proxy that breaks it when told so (tests/faults/proxy.py), as with
+# "tell cut 2", "tell block", "tell unblock". To be called before the rig is raised with --address "$proxied".
+proxy_up() {
+    local node prefix=127.0.${RIG:-1} pairs=()
+    for ((node = 1; node <= $1; node++)); do pairs+=("$prefix.10$node=$prefix.$node"); done
+    proxied=$(IFS=,; echo "${pairs[*]%%=*}")
+    coproc python3 "$top/tests/faults/proxy.py" $((7227 + $(id -u) % 10000)) "${pairs[@]}"
+    exec {to_proxy}>&"${COPROC[1]}" {from_proxy}<&"${COPROC[0]}"
+    at_exit "kill $COPROC_PID 2>/dev/null"
+    read -r -t 10 -u "$from_proxy" answer && [ "$answer" = ready ] || fail "the proxy does not start"
+}
+tell() { echo "$*" >&"$to_proxy" && read -r -t 10 -u "$from_proxy" answer || fail "the proxy is gone"; }
+
 # on NODE COMMAND...: as the ordinary user, in a folder that is the user's.
 on() { local node=$1; shift; (cd "$work" && rig on "$node" "$@"); }
 

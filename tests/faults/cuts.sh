@@ -3,13 +3,8 @@
 . "$(dirname "$0")/lib.sh"
 requires python3
 MOVES=${MOVES:-20}
-prefix=127.0.${RIG:-1}
-coproc python3 "$(dirname "$0")/proxy.py" $((7227 + $(id -u) % 10000)) $prefix.101=$prefix.1 $prefix.102=$prefix.2 $prefix.103=$prefix.3
-proxy=$COPROC_PID to_proxy=${COPROC[1]} from_proxy=${COPROC[0]}
-at_exit "kill $proxy 2>/dev/null"
-read -r -t 10 -u "$from_proxy" answer && [ "$answer" = ready ] || fail "the proxy does not start"
-tell() { echo "$*" >&"$to_proxy" && read -r -t 10 -u "$from_proxy" answer || fail "the proxy is gone"; }
-fault_rig 3 --address $prefix.101,$prefix.102,$prefix.103
+proxy_up 3
+fault_rig 3 --address "$proxied"
 
 where() { job_field node1 walker node; }
 alone() { local node; node=$(where) && guests_are "$node" 1 && guests_sum_is 1; }

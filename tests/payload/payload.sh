@@ -9,16 +9,10 @@
 requires python3 setpriv
 seconds=${PAYLOAD_SECONDS:-2} parallel=${PAYLOAD_PARALLEL:-8}
 ways=${PAYLOAD_WAYS:-native job moved cut}
-prefix=127.0.${RIG:-1}
 
 # Between the nodes stands a proxy that can break what it carries.
-coproc python3 "$top/tests/faults/proxy.py" $((7227 + $(id -u) % 10000)) \
-    $prefix.101=$prefix.1 $prefix.102=$prefix.2 $prefix.103=$prefix.3
-proxy=$COPROC_PID to_proxy=${COPROC[1]} from_proxy=${COPROC[0]}
-at_exit "kill $proxy 2>/dev/null"
-read -r -t 10 -u "$from_proxy" answer && [ "$answer" = ready ] || fail "the proxy does not start"
-tell() { echo "$*" >&"$to_proxy" && read -r -t 10 -u "$from_proxy" answer || fail "the proxy is gone"; }
-rig_up 3 --address $prefix.101,$prefix.102,$prefix.103
+proxy_up 3
+rig_up 3 --address "$proxied"
 cp "$build/payload" "$work/" && cp -r "$top/tests/payload/cases" "$work/" && chmod -R a+rX "$work/payload" "$work/cases"
 
 # A folder that cannot be changed, though its modes say it could.
