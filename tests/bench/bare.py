@@ -37,16 +37,16 @@ class Image:
             self.words += f' tsc_early_khz={tsc_khz}'
 
 
-def machine(image, spec, touch):
+def machine(image, spec, words):
     return [QEMU, '-M', 'microvm', '-accel', spec['accel'] + (',tb-size=128' if spec['accel'] == 'tcg' else ''),
             '-cpu', spec['cpu_model'], '-m', f'{spec["memory_mib"]}M', '-smp', str(spec['cpus']), '-no-acpi', '-no-reboot',
             '-nodefaults', '-display', 'none', '-kernel', image.kernel, '-initrd', image.initramfs,
-            '-append', f'{image.words} touch={touch}', '-serial', f'file:{image.folder}/console']
+            '-append', f'{image.words} {words}', '-serial', f'file:{image.folder}/console']
 
 
 def boot(image, spec):
     """Milliseconds from execve to the end of a QEMU whose init reboots at once."""
-    return time_of('the bare QEMU', machine(image, spec, 'none'), stderr=subprocess.DEVNULL)
+    return time_of('the bare QEMU', machine(image, spec, 'touch=none'), stderr=subprocess.DEVNULL)
 
 
 class Qemu:
@@ -54,11 +54,11 @@ class Qemu:
 
     count = 0
 
-    def __init__(self, image, spec, touch, incoming=False):
+    def __init__(self, image, spec, words, incoming=False):
         Qemu.count += 1
         base = os.path.join(image.folder, f'q{Qemu.count}')
         self.stream = base + '.in'
-        command = machine(image, spec, touch) + [
+        command = machine(image, spec, words) + [
             '-global', 'virtio-device.event_idx=off', '-device', 'virtio-serial-device,max_ports=2',
             '-chardev', f'socket,id=c0,path={base}.ch,server=on,wait=off',
             '-device', 'virtserialport,id=p0,nr=1,chardev=c0,name=sojourn.link',
@@ -107,9 +107,9 @@ class Qemu:
 class Guest:
     """A guest that ticks, and can be moved to another QEMU."""
 
-    def __init__(self, image, spec, mib):
-        self.image, self.spec, self.mib = image, spec, mib
-        self.qemu = Qemu(image, spec, mib)
+    def __init__(self, image, spec, load):
+        self.image, self.spec, self.words = image, spec, load.words()
+        self.qemu = Qemu(image, spec, self.words)
         self.ticks = Ticks()
         self.ticks.add(self.qemu.channel.fileno())
         self.ticks.wait_for(500)
@@ -120,7 +120,7 @@ class Guest:
     def migrate(self):
         """From the start of the other QEMU to the word that the guest runs in it."""
         begun = now_ms()
-        there = Qemu(self.image, self.spec, self.mib, incoming=True)
+        there = Qemu(self.image, self.spec, self.words, incoming=True)
         self.ticks.add(there.channel.fileno())
         here = self.qemu
         here.events.clear()

@@ -21,6 +21,24 @@ class CannotMeasure(Exception):
     """A sentence: why the bench cannot say anything."""
 
 
+class Load:
+    """What the program of a migration does: holds MiB of memory, writes to KiB of it each second, and may have a past."""
+
+    def __init__(self, mib, kib_s=0, freed_mib=0, memory_mib=512):
+        self.mib, self.kib_s, self.freed_mib, self.memory_mib = mib, kib_s, freed_mib, memory_mib
+        self.key = f'{mib}' + (f'+{kib_s >> 10}' if kib_s else '') + (' past' if freed_mib else '')
+        self.text = f'{mib} MiB touched' + (f', {kib_s >> 10} MiB/s dirtied' if kib_s else '') + \
+            (f', 300 MB read, {freed_mib} MiB freed' if freed_mib else '')
+
+    def words(self, past=None):
+        """For the command line of a guest whose only process is the ticker."""
+        return f'touch={self.mib} dirty={self.kib_s}' + (f' freed={self.freed_mib} past={past} ' if self.freed_mib else '')
+
+    def arguments(self, past=None):
+        """For the ticker as a program."""
+        return [str(self.mib), str(self.kib_s), *([str(self.freed_mib), past] if self.freed_mib else [])]
+
+
 def now_ms():
     return time.monotonic_ns() / 1e6
 
@@ -193,6 +211,11 @@ class Figures:
 
     def add(self, name, value):
         self.samples.setdefault(name, []).append(value)
+
+    def add_all(self, name, result):
+        """What a migration told; its bytes as MiB."""
+        for what, value in result.items():
+            self.add(f'{name} {what}', value / MIB if what == 'bytes' else value)
 
     def merge(self, samples):
         for name, values in samples.items():

@@ -55,10 +55,10 @@ def run_true(rig, environment, *options):
 
 
 class Job:
-    def __init__(self, rig, ticker, mib):
-        self.rig, self.name, self.there = rig, f'bench{os.getpid()}-{mib}', False
-        self.process = start(rig.on('node1', 'sojourn', 'run', '--home', '--name', self.name, '--', ticker, str(mib)),
-                             stdout=subprocess.PIPE)
+    def __init__(self, rig, ticker, load, past=None):
+        self.rig, self.name, self.there = rig, f'bench{os.getpid()}-{load.key.replace(" ", "")}', False
+        command = ['sojourn', 'run', '--home', '--name', self.name, '--memory', f'{load.memory_mib}M', '--', ticker]
+        self.process = start(rig.on('node1', *command, *load.arguments(past)), stdout=subprocess.PIPE)
         self.ticks = Ticks()
         self.ticks.add(self.process.stdout.fileno())
         self.ticks.wait_for(500)
@@ -82,6 +82,11 @@ class Job:
         last = self.rig.ask('show', self.name)['last_migration']
         return {'total': ended - begun, 'freeze': last['downtime_ms'], 'bytes': last['bytes'],
                 'gap': self.ticks.longest_gap(begun, ended + AFTER_S * 1e3)}
+
+    def fetched(self):
+        """Bytes that were read from home in the 10 s after the last migration; waits for them."""
+        wait_until('what was read from home', lambda: 'fetched_bytes' in self.rig.ask('show', self.name)['last_migration'], 15)
+        return self.rig.ask('show', self.name)['last_migration']['fetched_bytes']
 
     def end(self):
         subprocess.run(self.rig.on('node1', 'sojourn', 'kill', '-9', self.name), stdin=subprocess.DEVNULL,

@@ -6,6 +6,8 @@ import re
 import subprocess
 import textwrap
 
+import criu
+
 HEAD = '''# How fast it is
 
 Made by `tests/bench/run --report docs/performance.md`; not to be edited by hand. Every figure stands beside a *floor* (the same
@@ -27,11 +29,15 @@ NOTES = '''
 - *migrate*: the command, from its start to its end. *libvirt's call*: `virDomainMigrate3` alone, between two private libvirtds
   without gate, TLS and commit, of the same guest with the same program as its only process. *QEMU to QEMU*: the same by
   QEMU's own monitors without libvirt, from the start of the second QEMU to its RESUME.
-- *STOP to RESUME*: the time for which the guest stood still, by the source's clock. *Seen from home*: the longest gap between
+- *STOP to RESUME*: the time for which the guest stood still, by the machine's clock. *Seen from home*: the longest gap between
   arrivals of what a job prints every millisecond; *no migration*: the same gap while nothing happens, which is what the
   machine itself does to the ticker. *libvirt's call* is here what libvirt reckons: until the memory has gone over, without its
   last calls and the resume. The guests that are not measured stand still meanwhile.
-- *bytes moved*: what went over the wire for the guest's memory and state. The touched memory holds random bytes.
+- *bytes moved*: what went over the wire for the guest's memory and state. The touched memory holds random bytes. *Read in the
+  10 s after*: what the job's deputy has answered to the guest's requests for files since (`fetched_bytes` in `sojourn show`).
+- *A stock guest*: Debian's kernel on q35 with the same program as its only process, 512 MiB (1 GiB where it reads 300 MB and
+  frees 200 MiB first), moved by `virsh migrate --live` between the same two libvirtds; its figures are those of `virsh
+  domjobinfo`. A distribution's services in it would only add to them.
 - Files: *cold* is the first time in a guest that has just begun, *warm* the second; home has the files in its memory.
 - Sockets: a program in a job at home and one at home, joined by a TCP connection; 64 MB each way, questions one after the other.
   *The bare virtio port* is what all of it goes through: the same far end as the only process of a bare QEMU, without checksums,
@@ -76,4 +82,7 @@ def write(path, rows, spec, figures):
     with open(path + '.new', 'w') as out:
         out.write(HEAD.format(machine='\n'.join(textwrap.wrap(machine_text(spec, figures), 120))))
         out.write('\n'.join(table(rows)) + '\n' + NOTES)
+        if criu.why_not():
+            line = '- *CRIU*, which would be a peer for the freeze, is not in the table: ' + criu.why_not()
+            out.write('\n'.join(textwrap.wrap(line, 120, subsequent_indent='  ')) + '\n')
     os.replace(path + '.new', path)

@@ -107,7 +107,7 @@ def over_tcp(figures, where, command, size=BYTES, address='127.0.0.1'):
 
 
 def over_port(figures, image, spec):
-    qemu = bare.Qemu(image, spec, 'pump')
+    qemu = bare.Qemu(image, spec, 'touch=pump')
     try:
         qemu.channel.settimeout(60)
         measure(figures, 'port', qemu.channel)

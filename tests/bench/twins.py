@@ -39,8 +39,11 @@ class Node:
 
 
 class Guest:
-    def __init__(self, image, spec, mib):
-        self.folder = os.path.join(os.path.dirname(image.folder), f't{mib}')  # short: QEMU's sockets are below it
+    count = 0
+
+    def __init__(self, image, spec, load):
+        Guest.count += 1
+        self.folder = os.path.join(os.path.dirname(image.folder), f't{Guest.count}')  # short: QEMU's sockets are below it
         self.images, self.programs = os.path.join(self.folder, 'images'), os.path.join(self.folder, 'lib')
         os.makedirs(os.path.join(self.images, 'x86_64'))
         os.makedirs(self.programs)
@@ -48,7 +51,7 @@ class Guest:
         shutil.copy(image.initramfs, os.path.join(self.images, 'x86_64/initramfs'))
         shutil.copy(os.path.join(BUILD, 'hv'), os.path.join(self.programs, 'sojournd'))
         self.id, self.epoch = str(uuid.uuid4()), 1
-        self.words = [f'{spec["memory_mib"]}M', f'{image.words} touch={mib}', 'microvm', spec['cpu_model']]
+        self.words = [f'{spec["memory_mib"]}M', f'{image.words} {load.words()}', 'microvm', spec['cpu_model']]
         self.nodes = []
         self.nodes.append(Node(self, 'n1'))
         self.nodes.append(Node(self, 'n2'))
