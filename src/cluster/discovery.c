@@ -1,293 +1,323 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* discovery.c - nodes that wait to be let in, found by Avahi; the only part that knows Avahi
+/* discovery.c - nodes that wait to be let in: what goes to and fro between the main loop and the thread that asks Avahi
  *
- * Avahi is there if and when it is: without a system bus, or without avahi-daemon, it is tried again
- * now and then, and nothing else is different. A client that Avahi has given up is replaced from the
- * main loop, never from its own callback.
+ * libavahi waits for the system bus, which may hang: so whatever asks it (seeker.c) runs in a thread of its own, made when it
+ * is first needed. The main loop gives orders, which wait in that thread's queue, and is sent what was found. It knows itself
+ * what it was told of, so that it need not wait for the thread to forget it; what the thread says of a time before the last order to
+ * look no more (another *round*) does not count. A thread that hangs is left behind at the end: it owns what it uses.
  */
 #include "discovery.h"
 
-#include <avahi-client/client.h>
-#include <avahi-client/lookup.h>
-#include <avahi-client/publish.h>
-#include <avahi-common/alternative.h>
-#include <avahi-common/error.h>
-#include <avahi-common/malloc.h>
-#include <avahi-glib/glib-watch.h>
+#include "seeker.h"
 
-#include "common/log.h"
-#include "common/source.h"
+enum { BEAT_S = 2, HANGS_S = 10 };
 
-enum { AGAIN_S = 10, SERVICES_MAX = 256 };
-
-static const char type[] = "_sojourn._tcp";
+/* What both threads hold on to. */
+typedef struct {
+    gatomicrefcount references;
+    GMainContext *main, *context; /* the main loop's; the thread's */
+    GMainLoop *loop;              /* the thread's */
+    Discovery *owner;             /* the main loop's alone; NULL: gone */
+    Seeker *seeker;               /* the thread's alone */
+    guint round;                  /* as the thread knows it */
+    gint beat_s;                  /* when the thread last went round its loop (atomic) */
+} Shared;
 
 struct Discovery {
     DiscoveryEvents events;
     gpointer user;
-    GMainContext *context;
-    AvahiGLibPoll *poll;
-    AvahiClient *client;
-    AvahiServiceBrowser *browser;
-    AvahiEntryGroup *group;
-    GHashTable *resolvers; /* service → AvahiServiceResolver */
-    GSource *again;
-    gboolean looks, ready;
-    char *name, *service, *fingerprint; /* published, if name is not NULL */
-    guint port;
+    Shared *shared;
+    gboolean begun, looks, publishes, ready;
+    guint round;
+    GHashTable *services; /* those that the owner was told of */
     char *trouble;
 };
 
-static void connect_avahi(Discovery *discovery);
-
-static void resolver_free(gpointer resolver)
+static void shared_unref(gpointer data)
 {
-    avahi_service_resolver_free(resolver);
+    Shared *shared = data;
+
+    if (!g_atomic_ref_count_dec(&shared->references))
+        return;
+    g_main_loop_unref(shared->loop);
+    g_main_context_unref(shared->context);
+    g_main_context_unref(shared->main);
+    g_free(shared);
 }
+
+static Shared *shared_ref(Shared *shared)
+{
+    g_atomic_ref_count_inc(&shared->references);
+    return shared;
+}
+
+/* A message to the other side, either way. */
+typedef struct {
+    Shared *shared;
+    guint round;
+    guint value; /* whether; or a port */
+    char *text, *name, *address, *fingerprint;
+} Message;
+
+static Message *message_new(Shared *shared, const char *text, guint value, guint round)
+{
+    Message *message = g_new0(Message, 1);
+
+    message->shared = shared_ref(shared);
+    message->text = g_strdup(text);
+    message->value = value;
+    message->round = round;
+    return message;
+}
+
+static void message_free(gpointer data)
+{
+    Message *message = data;
+
+    shared_unref(message->shared);
+    g_free(message->text);
+    g_free(message->name);
+    g_free(message->address);
+    g_free(message->fingerprint);
+    g_free(message);
+}
+
+/* Has the message handled by the side whose context it is, later; takes it over. */
+static void message_send(Message *message, GMainContext *to, GSourceFunc handle)
+{
+    GSource *source = g_idle_source_new();
+
+    g_source_set_priority(source, G_PRIORITY_DEFAULT);
+    g_source_set_callback(source, handle, message, message_free);
+    g_source_attach(source, to);
+    g_source_unref(source);
+}
+
+/* ---- The main loop's side: what it hears ---- */
+
+/* The one that the message is for, if it still counts. */
+static Discovery *owner_of(const Message *message)
+{
+    Discovery *discovery = message->shared->owner;
+
+    return discovery && discovery->looks && discovery->round == message->round ? discovery : NULL;
+}
+
+static gboolean hear_found(gpointer data)
+{
+    Message *message = data;
+    Discovery *discovery = owner_of(message);
+
+    if (!discovery)
+        return G_SOURCE_REMOVE;
+    g_hash_table_add(discovery->services, g_strdup(message->text));
+    discovery->events.found(message->text, &(DiscoveryNode){message->name, message->address, message->fingerprint, message->value},
+                            discovery->user);
+    return G_SOURCE_REMOVE;
+}
+
+static gboolean hear_lost(gpointer data)
+{
+    Message *message = data;
+    Discovery *discovery = owner_of(message);
+
+    if (discovery && g_hash_table_remove(discovery->services, message->text))
+        discovery->events.lost(message->text, discovery->user);
+    return G_SOURCE_REMOVE;
+}
+
+static gboolean hear_ready(gpointer data)
+{
+    Message *message = data;
+    Discovery *discovery = message->shared->owner;
+
+    if (!discovery)
+        return G_SOURCE_REMOVE;
+    discovery->ready = message->value;
+    g_free(discovery->trouble);
+    discovery->trouble = g_strdup(message->text);
+    return G_SOURCE_REMOVE;
+}
+
+/* ---- The thread's side ---- */
+
+static void say_found(const char *service, const DiscoveryNode *node, gpointer user)
+{
+    Shared *shared = user;
+    Message *message = message_new(shared, service, node->port, shared->round);
+
+    message->name = g_strdup(node->name);
+    message->address = g_strdup(node->address);
+    message->fingerprint = g_strdup(node->fingerprint);
+    message_send(message, shared->main, hear_found);
+}
+
+static void say_lost(const char *service, gpointer user)
+{
+    Shared *shared = user;
+
+    message_send(message_new(shared, service, FALSE, shared->round), shared->main, hear_lost);
+}
+
+static void say_ready(gboolean ready, const char *trouble, gpointer user)
+{
+    Shared *shared = user;
+
+    message_send(message_new(shared, trouble, ready, 0), shared->main, hear_ready);
+}
+
+static gint now_s(void)
+{
+    return g_get_monotonic_time() / G_USEC_PER_SEC;
+}
+
+static gboolean beat(gpointer user)
+{
+    g_atomic_int_set(&((Shared *)user)->beat_s, now_s());
+    return G_SOURCE_CONTINUE;
+}
+
+static gpointer seek(gpointer user)
+{
+    static const SeekerEvents events = {say_found, say_lost, say_ready};
+    Shared *shared = user;
+    GSource *beats = g_timeout_source_new_seconds(BEAT_S);
+
+    g_main_context_push_thread_default(shared->context);
+    g_source_set_callback(beats, beat, shared, NULL);
+    g_source_attach(beats, shared->context);
+    shared->seeker = seeker_new(&events, shared);
+    g_main_loop_run(shared->loop);
+    g_source_destroy(beats);
+    g_source_unref(beats);
+    seeker_free(shared->seeker);
+    g_main_context_pop_thread_default(shared->context);
+    shared_unref(shared);
+    return NULL;
+}
+
+static gboolean do_look(gpointer data)
+{
+    Message *message = data;
+
+    message->shared->round = message->round;
+    seeker_look(message->shared->seeker, message->value);
+    return G_SOURCE_REMOVE;
+}
+
+static gboolean do_publish(gpointer data)
+{
+    Message *message = data;
+
+    seeker_publish(message->shared->seeker, message->name, message->value, message->fingerprint);
+    return G_SOURCE_REMOVE;
+}
+
+static gboolean do_end(gpointer data)
+{
+    g_main_loop_quit(((Message *)data)->shared->loop);
+    return G_SOURCE_REMOVE;
+}
+
+/* ---- The main loop's side: what it orders ---- */
 
 Discovery *discovery_new(const DiscoveryEvents *events, gpointer user)
 {
     Discovery *discovery = g_new0(Discovery, 1);
+    Shared *shared = g_new0(Shared, 1);
 
+    g_atomic_ref_count_init(&shared->references);
+    shared->main = g_main_context_ref_thread_default();
+    shared->context = g_main_context_new();
+    shared->loop = g_main_loop_new(shared->context, FALSE);
+    shared->owner = discovery;
     discovery->events = *events;
     discovery->user = user;
-    discovery->context = g_main_context_ref_thread_default();
-    discovery->resolvers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, resolver_free);
+    discovery->shared = shared;
+    discovery->services = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     discovery->trouble = g_strdup("Avahi is not asked");
     return discovery;
 }
 
-/* ---- Finding ---- */
-
-/* The value of a key of a TXT record (avahi_free); NULL if there is none. */
-static char *txt_value(AvahiStringList *txt, const char *key)
+/* With something to ask there is a thread. */
+static void begin(Discovery *discovery)
 {
-    AvahiStringList *pair = avahi_string_list_find(txt, key);
-    char *value = NULL;
-
-    if (pair && avahi_string_list_get_pair(pair, NULL, &value, NULL) < 0)
-        return NULL;
-    return value;
-}
-
-static void resolved(AvahiServiceResolver *resolver, AvahiIfIndex interface, AvahiProtocol protocol,
-                     AvahiResolverEvent event, const char *name, const char *service_type,
-                     const char *domain, const char *host, const AvahiAddress *address, uint16_t port,
-                     AvahiStringList *txt, AvahiLookupResultFlags flags, void *user)
-{
-    Discovery *discovery = user;
-    g_autofree char *service = g_strdup_printf("%d %s", interface, name);
-    char place[AVAHI_ADDRESS_STR_MAX], *node = NULL, *key = NULL;
-
-    if (event != AVAHI_RESOLVER_FOUND)
+    if (discovery->begun)
         return;
-    avahi_address_snprint(place, sizeof place, address);
-    node = txt_value(txt, "name");
-    key = txt_value(txt, "key");
-    if (node && key && g_utf8_validate(node, -1, NULL) && g_utf8_validate(key, -1, NULL))
-        discovery->events.found(service, &(DiscoveryNode){node, place, key, port}, discovery->user);
-    avahi_free(node);
-    avahi_free(key);
-}
-
-static void browsed(AvahiServiceBrowser *browser, AvahiIfIndex interface, AvahiProtocol protocol,
-                    AvahiBrowserEvent event, const char *name, const char *service_type,
-                    const char *domain, AvahiLookupResultFlags flags, void *user)
-{
-    Discovery *discovery = user;
-    g_autofree char *service = name ? g_strdup_printf("%d %s", interface, name) : NULL;
-    AvahiServiceResolver *resolver;
-
-    if (event == AVAHI_BROWSER_REMOVE && g_hash_table_remove(discovery->resolvers, service))
-        discovery->events.lost(service, discovery->user);
-    if (event != AVAHI_BROWSER_NEW || g_hash_table_size(discovery->resolvers) >= SERVICES_MAX)
-        return;
-    resolver = avahi_service_resolver_new(discovery->client, interface, protocol, name, service_type,
-                                          domain, AVAHI_PROTO_INET, 0, resolved, discovery);
-    if (resolver)
-        g_hash_table_replace(discovery->resolvers, g_steal_pointer(&service), resolver);
+    discovery->begun = TRUE;
+    discovery->shared->beat_s = now_s();
+    g_thread_unref(g_thread_new("avahi", seek, shared_ref(discovery->shared)));
 }
 
 static void lose_all(Discovery *discovery)
 {
-    g_autoptr(GList) services = g_hash_table_get_keys(discovery->resolvers);
+    g_autoptr(GHashTable) services = discovery->services;
+    GHashTableIter i;
+    gpointer service;
 
-    for (GList *i = services; i; i = i->next)
-        discovery->events.lost(i->data, discovery->user);
-    g_hash_table_remove_all(discovery->resolvers);
-}
-
-static void stop_browsing(Discovery *discovery)
-{
-    lose_all(discovery);
-    g_clear_pointer(&discovery->browser, avahi_service_browser_free);
-}
-
-static void browse(Discovery *discovery)
-{
-    if (discovery->looks && discovery->ready && !discovery->browser)
-        discovery->browser = avahi_service_browser_new(discovery->client, AVAHI_IF_UNSPEC, AVAHI_PROTO_INET,
-                                                       type, NULL, 0, browsed, discovery);
-}
-
-/* ---- Publishing ---- */
-
-static void publish(Discovery *discovery);
-
-static void published(AvahiEntryGroup *group, AvahiEntryGroupState state, void *user)
-{
-    Discovery *discovery = user;
-    char *other;
-
-    if (state != AVAHI_ENTRY_GROUP_COLLISION)
-        return;
-    other = avahi_alternative_service_name(discovery->service);
-    g_free(discovery->service);
-    discovery->service = g_strdup(other);
-    avahi_free(other);
-    publish(discovery);
-}
-
-static void publish(Discovery *discovery)
-{
-    AvahiStringList *txt = NULL;
-    int code = 0;
-
-    if (!discovery->name || !discovery->ready)
-        return;
-    if (!discovery->group)
-        discovery->group = avahi_entry_group_new(discovery->client, published, discovery);
-    if (!discovery->group)
-        return;
-    avahi_entry_group_reset(discovery->group);
-    txt = avahi_string_list_add_pair(txt, "key", discovery->fingerprint);
-    txt = avahi_string_list_add_pair(txt, "name", discovery->name);
-    code = avahi_entry_group_add_service_strlst(discovery->group, AVAHI_IF_UNSPEC, AVAHI_PROTO_INET, 0,
-                                                discovery->service, type, NULL, NULL, discovery->port, txt);
-    avahi_string_list_free(txt);
-    if (code >= 0)
-        code = avahi_entry_group_commit(discovery->group);
-    if (code < 0)
-        log_warning("this node is not published by Avahi: %s", avahi_strerror(code));
-}
-
-/* ---- The connection with Avahi ---- */
-
-static void disconnect(Discovery *discovery)
-{
-    source_clear(&discovery->again);
-    stop_browsing(discovery);
-    g_clear_pointer(&discovery->group, avahi_entry_group_free);
-    g_clear_pointer(&discovery->client, avahi_client_free);
-    discovery->ready = FALSE;
-}
-
-static gboolean try_again(gpointer user)
-{
-    Discovery *discovery = user;
-
-    disconnect(discovery);
-    connect_avahi(discovery);
-    return G_SOURCE_REMOVE;
-}
-
-static void again_after(Discovery *discovery, guint seconds, int code)
-{
-    g_free(discovery->trouble);
-    discovery->trouble = g_strdup_printf("Avahi does not answer: %s", avahi_strerror(code));
-    discovery->ready = FALSE;
-    source_clear(&discovery->again);
-    discovery->again = source_add(g_timeout_source_new_seconds(seconds), discovery->context, try_again, discovery);
-}
-
-static void client_changed(AvahiClient *client, AvahiClientState state, void *user)
-{
-    Discovery *discovery = user;
-
-    discovery->client = client; /* the first time it is not known yet */
-    if (state == AVAHI_CLIENT_FAILURE) {
-        again_after(discovery, AGAIN_S, avahi_client_errno(client));
-    } else if (state == AVAHI_CLIENT_S_RUNNING) {
-        discovery->ready = TRUE;
-        browse(discovery);
-        publish(discovery);
-    } else { /* the daemon is not there, or chooses another name for the machine: what was published is void */
-        discovery->ready = FALSE;
-        g_free(discovery->trouble);
-        discovery->trouble = g_strdup("avahi-daemon does not run");
-        if (discovery->group)
-            avahi_entry_group_reset(discovery->group);
-        if (state == AVAHI_CLIENT_CONNECTING) {
-            stop_browsing(discovery);
-            g_clear_pointer(&discovery->group, avahi_entry_group_free);
-        }
-    }
-}
-
-/* If there is anything to be asked of it. */
-static void connect_avahi(Discovery *discovery)
-{
-    int code = 0;
-
-    if (discovery->client || (!discovery->looks && !discovery->name))
-        return;
-    if (!discovery->poll)
-        discovery->poll = avahi_glib_poll_new(discovery->context, G_PRIORITY_DEFAULT);
-    if (!avahi_client_new(avahi_glib_poll_get(discovery->poll), AVAHI_CLIENT_NO_FAIL, client_changed, discovery,
-                          &code)) {
-        discovery->client = NULL;
-        again_after(discovery, AGAIN_S, code);
-    }
+    discovery->services = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    g_hash_table_iter_init(&i, services);
+    while (g_hash_table_iter_next(&i, &service, NULL))
+        discovery->events.lost(service, discovery->user);
 }
 
 void discovery_free(Discovery *discovery)
 {
     if (!discovery)
         return;
-    disconnect(discovery);
-    g_clear_pointer(&discovery->poll, avahi_glib_poll_free);
-    g_hash_table_unref(discovery->resolvers);
-    g_main_context_unref(discovery->context);
-    g_free(discovery->name);
-    g_free(discovery->service);
-    g_free(discovery->fingerprint);
+    if (discovery->begun)
+        message_send(message_new(discovery->shared, NULL, FALSE, 0), discovery->shared->context, do_end);
+    discovery->shared->owner = NULL;
+    shared_unref(discovery->shared);
+    g_hash_table_unref(discovery->services);
     g_free(discovery->trouble);
     g_free(discovery);
 }
 
 void discovery_look(Discovery *discovery, gboolean look)
 {
+    if (look == discovery->looks)
+        return;
     discovery->looks = look;
+    discovery->round++;
+    begin(discovery);
+    message_send(message_new(discovery->shared, NULL, look, discovery->round), discovery->shared->context, do_look);
     if (!look)
-        stop_browsing(discovery);
-    connect_avahi(discovery);
-    browse(discovery);
+        lose_all(discovery);
 }
 
 void discovery_publish(Discovery *discovery, const char *name, guint port, const char *fingerprint)
 {
-    g_free(discovery->name);
-    g_free(discovery->service);
-    g_free(discovery->fingerprint);
-    discovery->name = g_strdup(name);
-    discovery->service = g_strdup(name);
-    discovery->fingerprint = g_strdup(fingerprint);
-    discovery->port = port;
-    if (!name)
-        g_clear_pointer(&discovery->group, avahi_entry_group_free);
-    connect_avahi(discovery);
-    publish(discovery);
+    Message *message;
+
+    if (!name && !discovery->publishes)
+        return;
+    discovery->publishes = name != NULL;
+    begin(discovery);
+    message = message_new(discovery->shared, NULL, port, 0);
+    message->name = g_strdup(name);
+    message->fingerprint = g_strdup(fingerprint);
+    message_send(message, discovery->shared->context, do_publish);
+}
+
+/* Whether the thread waits for an answer of the bus, for longer than that takes. */
+static gboolean hangs(Discovery *discovery)
+{
+    return discovery->begun && now_s() - g_atomic_int_get(&discovery->shared->beat_s) > HANGS_S;
 }
 
 gboolean discovery_is_ready(Discovery *discovery)
 {
-    return discovery->ready;
+    return discovery->ready && !hangs(discovery);
 }
 
 char *discovery_state(Discovery *discovery, const char **ret_remedy)
 {
-    *ret_remedy = discovery->ready ? "" : "install and start avahi-daemon; or let nodes in by token or address";
-    if (discovery->ready)
+    gboolean ready = discovery_is_ready(discovery);
+
+    *ret_remedy = ready ? "" : "install and start avahi-daemon; or let nodes in by token or address";
+    if (ready)
         return g_strdup("Avahi shows nodes of this network that wait to be let in");
-    return g_strdup_printf("nodes that wait to be let in are not seen: %s", discovery->trouble);
+    return g_strdup_printf("nodes that wait to be let in are not seen: %s",
+                           hangs(discovery) ? "the system bus, or Avahi, gives no answer" : discovery->trouble);
 }

@@ -1,5 +1,5 @@
 # What knows other nodes. GnuTLS twice, by halves: x509.c makes and reads keys and certificates,
-# tls-session.c speaks TLS with them. msgpack in serf.c, Avahi in discovery.c.
+# tls-session.c speaks TLS with them. msgpack in serf.c, Avahi in seeker.c.
 noinst_LIBRARIES += libcluster.a
 libcluster_a_SOURCES = \
 	src/cluster/admission.c \
@@ -18,6 +18,7 @@ libcluster_a_SOURCES = \
 	src/cluster/peer.c src/cluster/peer.h src/cluster/peer-call.c src/cluster/peer-private.h \
 	src/cluster/pending.c \
 	src/cluster/removal.c \
+	src/cluster/seeker.c src/cluster/seeker.h \
 	src/cluster/serf.c src/cluster/serf.h src/cluster/serf-process.c \
 	src/cluster/tls.c src/cluster/tls.h \
 	src/cluster/tls-connection.c src/cluster/tls-connection.h \

@@ -88,7 +88,15 @@ wait_until 10 is_now node3 node3=alive || fail "node3 does not know: $(states no
 [ ! -e "$rig_base/s3/cluster/gossip.key" ] || fail "node3 still has a key"
 
 note "waiting ends with a sentence when another command has ended it"
+bus=$(pgrep -f "=$rig_base/a3/bus.conf")
+kill -STOP $bus # and meanwhile a system bus that hangs hinders nobody but Avahi
+at_exit "kill -CONT $bus 2>/dev/null"
 admin node3 cluster join --wait "$cluster" >"$work/wait" 2>&1 & waiter=$!
+told() { grep -q "Its key is" "$work/wait"; }
+wait_until 3 told || fail "no answer while the bus hangs: $(cat "$work/wait")"
+for _ in 1 2 3 4; do on node3 timeout 2 sojourn nodes >/dev/null || fail "the controller waits for the bus"; sleep 0.5; done
+! states node2 | grep -q node3 || fail "the bus was not stopped"
+kill -CONT $bus
 wait_until 10 is_now node2 "${all/node3=alive/node3=pending}" || fail "$(states node2)"
 admin node3 cluster leave >/dev/null || fail "node3 cannot give up"
 wait_until 5 sh -c "! kill -0 $waiter" || fail "it still waits: $(cat "$work/wait")"
