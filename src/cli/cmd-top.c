@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #define REFRESH_MS 2000
+#define ASK_MS 1000
 #define BAR_AT 24
 #define HELP "lLmrsu wvVab bars  d t lines  o order  / filter  g goto  h home  K kill  q quit"
 
@@ -73,9 +74,14 @@ static void choose_shown(Top *top)
     top->cursor = top->shown->len ? MIN(top->cursor, top->shown->len - 1) : 0;
 }
 
+static Json *nodes_wanted(void)
+{
+    return json_set_bool(json_object(), "pending", TRUE);
+}
+
 static void look(Top *top)
 {
-    Json *nodes = client_ask("node.list"), *jobs = client_ask("job.list");
+    Json *nodes = client_try("node.list", nodes_wanted(), ASK_MS, NULL), *jobs = client_ask("job.list");
 
     if (nodes && jobs) {
         json_unref(top->nodes);
@@ -136,6 +142,12 @@ static double value_of(const Top *top, Json *row, char **ret_text)
     }
 }
 
+/* Whether it is no member yet, but a node that is seen to wait. */
+static gboolean waits(Json *row)
+{
+    return json_has(row, "fingerprint");
+}
+
 static void draw_node(const Top *top, int y, Json *row)
 {
     g_autofree char *text = NULL;
@@ -144,8 +156,10 @@ static void draw_node(const Top *top, int y, Json *row)
     double value = known ? value_of(top, row, &text) : 0;
 
     put(y, 0, "%-12.12s %-8.8s", json_get_string(row, "name", "?"), json_get_string(row, "state", ""));
-    if (!known)
+    if (!known) {
+        put(y, BAR_AT - 2, "%s%s", json_get_string(row, "address", ""), waits(row) ? " waits to be let in" : "");
         return;
+    }
     part = CLAMP(value, 0, 1) * width + 0.5;
     mvaddch(y, BAR_AT - 2, '[');
     for (int i = 0; i < width; i++)
@@ -190,7 +204,7 @@ static int draw_chart(Top *top, int y, int most)
         g_autofree char *text = NULL;
         double value;
 
-        if (!is_up(row) && !top->dead)
+        if (waits(row) || (!is_up(row) && !top->dead))
             continue;
         value = is_up(row) ? value_of(top, row, &text) / full : 0;
         g_ptr_array_add(labels, number ? g_strdup_printf("%u", number) : g_strdup(json_get_string(row, "name", "?")));
@@ -255,12 +269,23 @@ static void draw_jobs(Top *top, int y)
         draw_job(y++, top->shown->pdata[i], i == top->cursor);
 }
 
+static guint count_waiting(const Top *top)
+{
+    guint count = 0;
+
+    for (guint i = 0; i < json_length(top->nodes); i++)
+        count += waits(json_at(top->nodes, i));
+    return count;
+}
+
 static void draw(Top *top)
 {
+    guint pending = count_waiting(top);
+    g_autofree char *more = pending ? g_strdup_printf(", %u pending", pending) : g_strdup("");
     int y;
 
     erase();
-    put(0, 0, "sojourn top   %u nodes   %u jobs, by %s%s%s", json_length(top->nodes), top->shown->len, orders[top->order].name,
+    put(0, 0, "sojourn top   %u nodes%s   %u jobs, by %s%s%s", json_length(top->nodes) - pending, more, top->shown->len, orders[top->order].name,
         top->filter && *top->filter ? ", with " : "", top->filter ? top->filter : "");
     y = draw_nodes(top, 1, top->nodes_only ? LINES - 2 - top->totals : MAX(LINES / 2 - 3, 1));
     if (!top->nodes_only)
@@ -416,7 +441,7 @@ static int snapshot(void)
     Json *nodes, *jobs;
     int status;
 
-    nodes = client_call("node.list", NULL, 30000, &status);
+    nodes = client_call("node.list", nodes_wanted(), 30000, &status);
     jobs = nodes ? client_call("job.list", NULL, 30000, &status) : NULL;
     json_set(json_set(all, "nodes", nodes), "jobs", jobs);
     if (jobs)
@@ -442,7 +467,7 @@ static int watch(Top *top, const char *from)
     int status;
 
     top->jobs = client_call("job.list", NULL, 30000, &status);
-    top->nodes = top->jobs ? client_call("node.list", NULL, 30000, &status) : NULL;
+    top->nodes = top->jobs ? client_call("node.list", nodes_wanted(), 30000, &status) : NULL;
     if (top->nodes) {
         top->first = from ? find_node(top, from) : 0;
         top->shown = g_ptr_array_new();

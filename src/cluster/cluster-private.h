@@ -84,6 +84,9 @@ char *waiting_digits(const char *text, GError **error);
 void pending_found(const char *service, const DiscoveryNode *node, gpointer user);
 void pending_lost(const char *service, gpointer user);
 gboolean pending_check(const DiscoveryNode *node);
+
+/* pending.c: a node of this name may be a member now, and if it is seen to wait that is to be told. */
+void pending_member(Cluster *cluster, const char *name);
 void pending_free(gpointer candidate);
 
 /* removal.c: a member asks to be taken out. */

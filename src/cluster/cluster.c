@@ -78,6 +78,7 @@ static void member_changed(const char *node, gpointer user)
 
     if (members_has_left(cluster->members, node) && !cluster->authority)
         tls_identity_cut(cluster->identity, node); /* the authority does so a little later */
+    pending_member(cluster, node);
     cluster_tell(cluster, node);
 }
 

@@ -32,6 +32,9 @@ typedef struct {
     void (*changed)(Cluster *cluster, const char *node, gpointer user);
     /* The gossip's process has to be started, ended, or started anew (gossip.h); may be NULL. */
     void (*look)(Cluster *cluster, gpointer user);
+    /* A node that is seen to wait: it is there, it was let in, it is gone. Of those that come and go quickly some are left out. may
+     * be NULL. */
+    void (*pending)(Cluster *cluster, const char *name, const char *text, gpointer user);
 } ClusterEvents;
 
 /* Copies from conf what it needs (name, address, listen, port, state_dir); does nothing yet. */

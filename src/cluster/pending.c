@@ -17,6 +17,7 @@ enum { CANDIDATES_MAX = 100, DIGITS = 64, TOKEN_S = 120, DIAL_MS = 10000, ADMIT_
 typedef struct {
     char *service, *name, *address, *fingerprint;
     guint port;
+    gboolean told; /* that it is there; nothing is told of the others */
 } Candidate;
 
 void pending_free(gpointer data)
@@ -51,8 +52,19 @@ gboolean pending_check(const DiscoveryNode *node)
            strspn(node->fingerprint, "0123456789abcdef") == DIGITS && g_hostname_is_ip_address(node->address);
 }
 
-/* Anybody on the network can come and go as often as they like: of some in a minute the log tells, of more it does not. */
-static void tell(Cluster *cluster, const DiscoveryNode *node)
+/* The same node, seen by another of its or our networks. */
+static Candidate *find_twin(Cluster *cluster, const Candidate *of)
+{
+    for (guint i = 0; i < cluster->candidates->len; i++) {
+        Candidate *candidate = g_ptr_array_index(cluster->candidates, i);
+        if (candidate != of && g_str_equal(candidate->name, of->name) && g_str_equal(candidate->fingerprint, of->fingerprint))
+            return candidate;
+    }
+    return NULL;
+}
+
+/* Anybody on the network can come and go as often as they like: of some in a minute it is told, of more it is not. */
+static gboolean may_tell(Cluster *cluster)
 {
     gint64 now = g_get_monotonic_time();
 
@@ -60,23 +72,76 @@ static void tell(Cluster *cluster, const DiscoveryNode *node)
         cluster->pending_us = now;
         cluster->pending_told = 0;
     }
-    if (cluster->pending_told++ < TOLD_MAX)
-        log_info("a node that calls itself '%s', at %s port %u, waits to be let in", node->name, node->address, node->port);
+    return cluster->pending_told++ < TOLD_MAX;
+}
+
+static void tell(Cluster *cluster, const Candidate *candidate, const char *text)
+{
+    log_info("%s", text);
+    if (cluster->events.pending && !cluster->stopped)
+        cluster->events.pending(cluster, candidate->name, text, cluster->user);
+}
+
+static void tell_found(Cluster *cluster, Candidate *candidate)
+{
+    Candidate *twin = find_twin(cluster, candidate);
+    g_autofree char *text = g_strdup_printf("a node that calls itself %s, at %s port %u, waits to be let in", candidate->name,
+                                            candidate->address, candidate->port);
+
+    if (members_has(cluster->members, candidate->name)) /* it cannot be let in under that name */
+        return;
+    candidate->told = twin ? twin->told : may_tell(cluster);
+    if (candidate->told && !twin)
+        tell(cluster, candidate, text);
+}
+
+static void tell_lost(Cluster *cluster, Candidate *candidate)
+{
+    g_autofree char *text = g_strdup_printf("%s, at %s, waits no more to be let in", candidate->name, candidate->address);
+
+    if (candidate->told && !find_twin(cluster, candidate))
+        tell(cluster, candidate, text);
+}
+
+void pending_member(Cluster *cluster, const char *name)
+{
+    gboolean told = FALSE;
+
+    for (guint i = 0; members_has(cluster->members, name) && i < cluster->candidates->len; i++) {
+        Candidate *candidate = g_ptr_array_index(cluster->candidates, i);
+        g_autofree char *text = g_strdup_printf("%s, which has waited for it, was let in", name);
+
+        if (!g_str_equal(candidate->name, name))
+            continue;
+        if (candidate->told && !told)
+            tell(cluster, candidate, text);
+        told = told || candidate->told;
+        candidate->told = FALSE;
+    }
+}
+
+static gboolean says_the_same(const Candidate *candidate, const DiscoveryNode *node)
+{
+    return g_str_equal(candidate->name, node->name) && g_str_equal(candidate->address, node->address) &&
+           g_str_equal(candidate->fingerprint, node->fingerprint) && candidate->port == node->port;
 }
 
 void pending_found(const char *service, const DiscoveryNode *node, gpointer user)
 {
     Cluster *cluster = user;
     Candidate *candidate;
+    guint index;
 
+    if (find(cluster, service, &index) && says_the_same(g_ptr_array_index(cluster->candidates, index), node))
+        return;
     pending_lost(service, cluster);
     if (!pending_check(node) || cluster->candidates->len >= CANDIDATES_MAX)
         return;
     candidate = g_new(Candidate, 1);
     *candidate = (Candidate){g_strdup(service), g_strdup(node->name), g_strdup(node->address),
-                             g_strdup(node->fingerprint), node->port};
+                             g_strdup(node->fingerprint), node->port, FALSE};
     g_ptr_array_add(cluster->candidates, candidate);
-    tell(cluster, node);
+    tell_found(cluster, candidate);
 }
 
 void pending_lost(const char *service, gpointer user)
@@ -84,8 +149,19 @@ void pending_lost(const char *service, gpointer user)
     Cluster *cluster = user;
     guint index;
 
-    if (find(cluster, service, &index))
-        g_ptr_array_remove_index(cluster->candidates, index);
+    if (!find(cluster, service, &index))
+        return;
+    tell_lost(cluster, g_ptr_array_index(cluster->candidates, index));
+    g_ptr_array_remove_index(cluster->candidates, index);
+}
+
+/* Whether one before it is the same node. */
+static gboolean seen_before(Cluster *cluster, guint index)
+{
+    Candidate *twin = find_twin(cluster, g_ptr_array_index(cluster->candidates, index));
+    guint at;
+
+    return twin && g_ptr_array_find(cluster->candidates, twin, &at) && at < index;
 }
 
 Json *cluster_pending(Cluster *cluster)
@@ -96,7 +172,8 @@ Json *cluster_pending(Cluster *cluster)
         Candidate *candidate = g_ptr_array_index(cluster->candidates, i);
         Json *row;
 
-        if (members_has(cluster->members, candidate->name)) /* it has just been let in, or nobody can be under that name */
+        if (members_has(cluster->members, candidate->name) || /* it has just been let in, or nobody can be under that name */
+            seen_before(cluster, i))
             continue;
         row = json_set_string(json_object(), "name", candidate->name);
         json_set_string(row, "address", candidate->address);
@@ -180,7 +257,7 @@ static Candidate *meant(Cluster *cluster, const char *node, const char *digits, 
             continue;
         found = g_new(Candidate, 1);
         *found = (Candidate){NULL, g_strdup(node), g_strdup(candidate->address), g_strdup(candidate->fingerprint),
-                             candidate->port};
+                             candidate->port, FALSE};
         return found;
     }
     if (known) {
@@ -200,7 +277,7 @@ static Candidate *meant(Cluster *cluster, const char *node, const char *digits, 
         return NULL;
     }
     found = g_new(Candidate, 1);
-    *found = (Candidate){NULL, NULL, g_steal_pointer(&address), g_strdup(digits), port};
+    *found = (Candidate){NULL, NULL, g_steal_pointer(&address), g_strdup(digits), port, FALSE};
     return found;
 }
 

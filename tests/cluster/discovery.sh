@@ -27,6 +27,11 @@ admin node3 cluster join --wait "$cluster" >"$work/wait" 2>&1 & waiter=$!
 for node in node1 node2 node4 node5; do
     wait_until 10 is_now $node "${all/node3=alive/node3=pending}" || fail "$node does not see who waits: $(states $node); $(cat "$work/wait")"
 done
+told() { on "$1" sojourn events | grep "$2" | tail -n 1; } # the last event with these words
+for node in node1 node4; do
+    told $node node3 | grep -q "a node that calls itself node3, at .*, waits to be let in" || fail "$node: $(on $node sojourn events)"
+done
+on node4 sojourn top --json | grep -q '"pending"' || fail "top does not show who waits"
 key=$(sed -n 's/.*cluster admit node3 //p' "$work/wait")
 [ -n "$key" ] || fail "it does not say how to let it in: $(cat "$work/wait")"
 
@@ -75,6 +80,10 @@ wait_until 5 sh -c "! kill -0 $waiter" || fail "it still waits: $(cat "$work/wai
 wait $waiter || fail "$(cat "$work/wait")"
 for node in node1 node2 node3 node4 node5; do wait_until 10 is_now $node "$all" || fail "$node: $(states $node)"; done
 
+for node in node1 node4; do
+    told $node 'node3.*wait' | grep -q "node3, which has waited for it, was let in" || fail "$node: $(on $node sojourn events)"
+done
+
 note "one is thrown out from anywhere; the gossip has another key then"
 sponsor() { on node4 sojourn cluster members --json | python3 -c 'import json,sys; print([n.get("sponsor") for n in json.load(sys.stdin) if n["name"]=="'$1'"][0])'; }
 gossip() { sha256sum <"$rig_base/s$1/cluster/gossip.key"; }
@@ -92,13 +101,15 @@ bus=$(pgrep -f "=$rig_base/a3/bus.conf")
 kill -STOP $bus # and meanwhile a system bus that hangs hinders nobody but Avahi
 at_exit "kill -CONT $bus 2>/dev/null"
 admin node3 cluster join --wait "$cluster" >"$work/wait" 2>&1 & waiter=$!
-told() { grep -q "Its key is" "$work/wait"; }
-wait_until 3 told || fail "no answer while the bus hangs: $(cat "$work/wait")"
+says_key() { grep -q "Its key is" "$work/wait"; }
+wait_until 3 says_key || fail "no answer while the bus hangs: $(cat "$work/wait")"
 for _ in 1 2 3 4; do on node3 timeout 2 sojourn nodes >/dev/null || fail "the controller waits for the bus"; sleep 0.5; done
 ! states node2 | grep -q node3 || fail "the bus was not stopped"
 kill -CONT $bus
 wait_until 10 is_now node2 "${all/node3=alive/node3=pending}" || fail "$(states node2)"
 admin node3 cluster leave >/dev/null || fail "node3 cannot give up"
+gone() { told node2 node3 | grep -q "node3, at .*, waits no more"; }
+wait_until 10 gone || fail "node2 does not tell that it is gone: $(on node2 sojourn events)"
 wait_until 5 sh -c "! kill -0 $waiter" || fail "it still waits: $(cat "$work/wait")"
 ! wait $waiter || fail "it says that it is in"
 grep -q "waits no more" "$work/wait" || fail "$(cat "$work/wait")"
@@ -116,8 +127,8 @@ wait_until 15 is_now node2 "$all" || fail "$(states node2)"
 
 note "Avahi goes: nothing fails, and doctor says it"
 kill $(pgrep -f "=$rig_base/a1/bus.conf")
-gone() { finding node1 | grep -q '^--'; }
-wait_until 10 gone || fail "doctor does not notice: $(finding node1)"
+silent() { finding node1 | grep -q '^--'; }
+wait_until 10 silent || fail "doctor does not notice: $(finding node1)"
 is_now node1 "$all" || fail "$(states node1)"
 rig down
 ! grep -lsaF "$rig_base/" /proc/[0-9]*/cmdline || fail "processes are left"

@@ -103,7 +103,7 @@ export class Circle {
 
         Object.assign(entry, {x: place.x, y: place.y, r});
         set(g, "transform", `translate(${place.x.toFixed(1)} ${place.y.toFixed(1)})`);
-        set(g, "class", ["node", node.self && "self", !alive && "dead", is && "chosen", this.#isTarget(node.name) && "target"]
+        set(g, "class", ["node", node.self && "self", !alive && "dead", node.state === "pending" && "pending", is && "chosen", this.#isTarget(node.name) && "target"]
             .filter(Boolean).join(" "));
         g.style.setProperty("--arc", `${width.toFixed(1)}px`);
         set(parts.disc, "r", r.toFixed(1));

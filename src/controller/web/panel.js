@@ -111,7 +111,7 @@ export class Panel {
         const orders = ["stay", "block", "quiet"].filter(order => node[order]).join(", ");
 
         text(byId("chosen-name"), `Node ${node.name}`);
-        facts([["State", node.state + (node.self ? ", this one" : "")], ["Acceleration", node.accel],
+        facts([["State", node.state + (node.self ? ", this one" : "")], ["Address", node.address], ["Acceleration", node.accel],
                ["CPUs", node.cpus && `${node.cpus}`],
                ["Speed", node.speed && `${node.speed}`], ["Memory", node.memory_total_bytes && size(node.memory_total_bytes)],
                ["Jobs", `${node.jobs ?? 0}`], ["Orders", orders]]);
