@@ -163,9 +163,16 @@ static void node_stopping(Node *node, const char *from, Json *params, RpcCall *c
     rpc_reply(call, NULL);
 }
 
+/* What a user at the job's host wants: of a job that is there, and of no other. */
 static void job_command(Node *node, const char *from, Json *params, RpcCall *call)
 {
-    commands_run(node, json_get_string(params, "method", ""), json_get(params, "params"),
+    const char *id = json_get_string(json_get(params, "params"), "job", "");
+    Job *job = job_find(node, id);
+
+    if (!job || g_strcmp0(job->node, from) != 0)
+        rpc_fail_new(call, SJ_ERROR_NOT_FOUND, "Job %.8s of %s is not on %s", id, node_name(node), from);
+    else
+        commands_run(node, json_get_string(params, "method", ""), json_get(params, "params"),
                  json_get_string(params, "user", NULL), call);
 }
 

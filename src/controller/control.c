@@ -11,6 +11,7 @@
 #include "common/error.h"
 #include "common/log.h"
 #include "deputies.h"
+#include "jobs.h"
 #include "web.h"
 
 #include <errno.h>
@@ -36,7 +37,6 @@ typedef struct {
     Rpc *rpc;
     char *user;
     uid_t uid;
-    gid_t gid;
     gboolean admin;
     gboolean inner;    /* made by control_connect */
     gboolean watching; /* a job.migrate is under way on it: progress is of interest */
@@ -67,7 +67,7 @@ static void client_called(Rpc *rpc, RpcCall *call, const char *method, Json *par
         client->watching = client->watching || g_str_equal(method, "job.migrate");
         commands_run(node, method, params, client->admin ? NULL : client->user, call);
     } else if (g_str_has_prefix(method, "web.") && !client->inner) {
-        web_called(node->web, method, client->uid, client->gid, call);
+        web_called(node->web, method, client->uid, call);
     } else {
         admin_run(node, method, params, client->admin, call);
     }
@@ -95,13 +95,22 @@ static Client *client_new(Control *control, int fd)
     return client;
 }
 
-static void client_is(Client *client, uid_t uid, gid_t gid)
+/* What an account is called (g_free), and its group. */
+static char *account(uid_t uid, gid_t *ret_gid)
 {
     struct passwd *entry = getpwuid(uid);
 
+    *ret_gid = entry ? entry->pw_gid : (gid_t)-1;
+    return entry ? g_strdup(entry->pw_name) : g_strdup_printf("%u", (guint)uid);
+}
+
+/* gid is the process's own, which need not be the account's. */
+static void client_is(Client *client, uid_t uid, gid_t gid)
+{
+    gid_t unused;
+
     client->uid = uid;
-    client->gid = gid;
-    client->user = entry ? g_strdup(entry->pw_name) : g_strdup_printf("%u", (guint)uid);
+    client->user = account(uid, &unused);
     client->admin = is_admin(uid, gid, client->user);
 }
 
@@ -155,9 +164,11 @@ void control_free(Control *control)
     g_free(control);
 }
 
-int control_connect(Control *control, uid_t uid, gid_t gid, char **ret_user, gboolean *ret_admin, GError **error)
+int control_connect(Control *control, uid_t uid, char **ret_user, gboolean *ret_admin, GError **error)
 {
+    g_autofree char *name = NULL;
     int ends[2];
+    gid_t gid;
     Client *client;
 
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) {
@@ -168,9 +179,9 @@ int control_connect(Control *control, uid_t uid, gid_t gid, char **ret_user, gbo
     client->inner = TRUE;
     if (uid == (uid_t)-1) {
         client->uid = uid;
-        client->gid = gid;
         client->user = g_strdup("(nobody)"); /* no user can be called so */
     } else {
+        name = account(uid, &gid);
         client_is(client, uid, gid);
     }
     *ret_user = g_strdup(client->user);
@@ -189,12 +200,22 @@ char *control_user(Node *node, RpcCall *call)
     return g_strdup("");
 }
 
+gboolean control_still(uid_t uid, const char *user, gboolean admin)
+{
+    gid_t gid;
+    g_autofree char *name = account(uid, &gid);
+
+    return g_str_equal(name, user) && is_admin(uid, gid, name) == admin;
+}
+
 void control_progress(Control *control, Json *params)
 {
+    Job *job = job_find(control->node, json_get_string(params, "job", ""));
+
     for (GList *i = control->clients; i; i = i->next) {
         Client *client = i->data;
 
-        if (client->watching)
+        if (client->watching && job && (client->admin || g_str_equal(client->user, job->user)))
             rpc_notify(client->rpc, "progress", json_copy(params));
     }
 }

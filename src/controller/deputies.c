@@ -65,6 +65,14 @@ static Json *creation_result(Node *node, Job *job)
     return result;
 }
 
+/* What a restarted controller could not know. */
+static void remember(Node *node, Job *job)
+{
+    g_autofree char *claim = claim_text(node->claim, job->id, job->uid);
+
+    rpc_notify(job->deputy, "deputy.remember", json_set_string(json_copy(job->description), "claim", claim));
+}
+
 static void creation_end(Creation *creation, const GError *error)
 {
     Job *job = job_find(creation->node, creation->id);
@@ -79,8 +87,7 @@ static void creation_end(Creation *creation, const GError *error)
         job->created = TRUE;
         events_job(creation->node, job, "started", NULL, "job %.8s started on %s: %s", job->id, job->node, job->command);
         rpc_reply(creation->call, creation_result(creation->node, job));
-        /* what a restarted controller could not know */
-        rpc_notify(job->deputy, "deputy.remember", json_copy(job->description));
+        remember(creation->node, job);
     }
     given_guest_clear(&creation->spare);
     g_free(creation->id);
@@ -293,6 +300,12 @@ static void deputy_register(Node *node, Rpc *rpc, RpcCall *call, Json *params)
     pid_t pid;
 
     rpc_peer(rpc, &uid, &gid, &pid);
+    if (!claim_holds(node->claim, json_get_string(params, "id", ""), uid, json_get_string(params, "claim", ""))) {
+        log_warning("user %u says that a job is theirs, and cannot show it: refused", (guint)uid);
+        rpc_fail_new(call, SJ_ERROR_DENIED, "That job was not created here by you");
+        return;
+    }
+    json_remove(params, "claim"); /* nobody else is told */
     if (job && job->uid == uid) { /* its old connection has not been seen to end yet */
         g_hash_table_steal(node->jobs, job->id);
         job_free(job);

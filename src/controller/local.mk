@@ -8,6 +8,7 @@ sojournd_SOURCES = \
 	src/controller/balancer-places.c src/controller/balancer-private.h \
 	src/controller/calls.c src/controller/calls.h \
 	src/controller/check.c src/controller/check.h \
+	src/controller/claim.c src/controller/claim.h \
 	src/controller/codec.c src/controller/codec.h \
 	src/controller/commands.c src/controller/commands.h \
 	src/controller/control.c src/controller/control.h \

@@ -57,6 +57,11 @@ static void cluster_changed(Cluster *cluster, const char *name, gpointer user)
     events_member(user, name);
 }
 
+static void cluster_pending_news(Cluster *cluster, const char *name, const char *text, gpointer user)
+{
+    events_node(user, name, "node", "%s", text);
+}
+
 /* The supervisor runs the gossip's process as its settings say. */
 static void gossip_look(Cluster *cluster, gpointer user)
 {
@@ -128,7 +133,7 @@ static gboolean is_supervised(const Conf *conf)
 static int serve(Conf *conf)
 {
     static const HypervisorEvents hypervisor_events = {guests_ready, guests_lost, guest_ended, guest_changed};
-    static const ClusterEvents cluster_events = {calls_called, calls_opened, cluster_changed, gossip_look};
+    static const ClusterEvents cluster_events = {calls_called, calls_opened, cluster_changed, gossip_look, cluster_pending_news};
     g_autoptr(GError) error = NULL;
     Node *node;
 
@@ -147,6 +152,7 @@ static int serve(Conf *conf)
                                                 : "this node stays alone: %s",
                   error->message);
     g_clear_error(&error);
+    node->claim = claim_new(conf->run_dir);
     node->control = control_new(node, &error);
     if (!node->control) {
         log_error("%s", error->message);

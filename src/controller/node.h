@@ -4,6 +4,7 @@
 
 #include "balance/exodus.h"
 #include "cluster/cluster.h"
+#include "claim.h"
 #include "common/conf.h"
 #include "common/json.h"
 #include "hypervisor/host.h"
@@ -37,6 +38,7 @@ typedef struct {
     char *accel;             /* "kvm" or "tcg": what guests get now */
     char *accel_why;         /* the sentence that goes with it */
     gboolean accel_known;    /* that is no guess any more */
+    Claim *claim;            /* what deputies show to be taken back */
     GHashTable *jobs;        /* id → Job: at home here */
     GHashTable *hosted;      /* id → Hosted: guests here, whatever their home */
     GHashTable *arrivals;    /* migration → Arrival: coming here */

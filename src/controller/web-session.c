@@ -12,7 +12,6 @@
 typedef struct {
     char *digest;
     uid_t uid;
-    gid_t gid;
     gint64 born_us;
 } Token;
 
@@ -77,57 +76,49 @@ void web_sessions_free(WebSessions *sessions)
     g_free(sessions);
 }
 
-static void make_room_for_token(WebSessions *sessions, uid_t uid)
+static uid_t token_uid(gconstpointer token)
 {
-    Token *oldest = NULL;
-    guint count = 0;
-
-    for (GList *i = sessions->tokens.head; i; i = i->next) {
-        Token *token = i->data;
-
-        if (token->uid != uid)
-            continue;
-        oldest = oldest ?: token;
-        count++;
-    }
-    if (count < TOKENS_OF_USER)
-        return;
-    g_queue_remove(&sessions->tokens, oldest);
-    token_free(oldest);
+    return ((const Token *)token)->uid;
 }
 
-char *web_sessions_token(WebSessions *sessions, uid_t uid, gid_t gid, gint64 now_us)
+static uid_t session_uid(gconstpointer session)
+{
+    return ((const WebSession *)session)->uid;
+}
+
+/* The oldest of a user's in the queue, if there is no room for another: there are `most`; else NULL. */
+static gpointer in_the_way(const GQueue *queue, uid_t (*uid_of)(gconstpointer), uid_t uid, guint most)
+{
+    gpointer oldest = NULL;
+    guint count = 0;
+
+    for (GList *i = queue->head; i; i = i->next) {
+        if (uid_of(i->data) != uid)
+            continue;
+        oldest = oldest ?: i->data;
+        count++;
+    }
+    return count < most ? NULL : oldest;
+}
+
+char *web_sessions_token(WebSessions *sessions, uid_t uid, gint64 now_us)
 {
     char *text = secret();
-    Token *token = g_new(Token, 1);
+    Token *token = g_new(Token, 1), *old = in_the_way(&sessions->tokens, token_uid, uid, TOKENS_OF_USER);
 
-    *token = (Token){digest_of(text), uid, gid, now_us};
-    make_room_for_token(sessions, uid);
+    *token = (Token){digest_of(text), uid, now_us};
+    if (old) {
+        g_queue_remove(&sessions->tokens, old);
+        token_free(old);
+    }
     g_queue_push_tail(&sessions->tokens, token);
     return text;
-}
-
-static void make_room_for_session(WebSessions *sessions, uid_t uid)
-{
-    WebSession *oldest = NULL;
-    guint count = 0;
-
-    for (GList *i = sessions->sessions.head; i; i = i->next) {
-        WebSession *session = i->data;
-
-        if (session->uid != uid)
-            continue;
-        oldest = oldest ?: session;
-        count++;
-    }
-    if (count >= SESSIONS_OF_USER)
-        web_sessions_end(sessions, oldest);
 }
 
 WebSession *web_sessions_login(WebSessions *sessions, const char *token, gint64 now_us)
 {
     g_autofree char *digest = digest_of(token);
-    WebSession *session;
+    WebSession *session, *old;
 
     web_sessions_sweep(sessions, now_us);
     for (GList *i = sessions->tokens.head; i; i = i->next) {
@@ -135,12 +126,13 @@ WebSession *web_sessions_login(WebSessions *sessions, const char *token, gint64 
 
         if (!is_same(kept->digest, digest))
             continue;
-        make_room_for_session(sessions, kept->uid);
+        old = in_the_way(&sessions->sessions, session_uid, kept->uid, SESSIONS_OF_USER);
+        if (old)
+            web_sessions_end(sessions, old);
         session = g_new0(WebSession, 1);
         session->cookie = secret();
         session->key = secret();
         session->uid = kept->uid;
-        session->gid = kept->gid;
         session->born_us = session->used_us = now_us;
         g_queue_push_tail(&sessions->sessions, session);
         g_queue_delete_link(&sessions->tokens, i);
@@ -226,6 +218,17 @@ void web_sessions_sweep(WebSessions *sessions, gint64 now_us)
 void web_sessions_each(WebSessions *sessions, void (*each)(WebSession *session, gpointer user), gpointer user)
 {
     g_queue_foreach(&sessions->sessions, (GFunc)(void (*)(void))each, user);
+}
+
+void web_sessions_end_if(WebSessions *sessions, gboolean (*is_out)(const WebSession *session))
+{
+    GList *next;
+
+    for (GList *i = sessions->sessions.head; i; i = next) {
+        next = i->next;
+        if (is_out(i->data))
+            web_sessions_end(sessions, i->data);
+    }
 }
 
 guint web_sessions_count(const WebSessions *sessions)

@@ -24,7 +24,6 @@ typedef struct WebSessions WebSessions;
 typedef struct {
     char *cookie, *key;
     uid_t uid;
-    gid_t gid;
     gint64 born_us, used_us;
     gpointer data; /* the owner's */
 } WebSession;
@@ -34,7 +33,7 @@ WebSessions *web_sessions_new(void (*ended)(WebSession *session));
 void web_sessions_free(WebSessions *sessions);
 
 /* A token for a user (g_free). */
-char *web_sessions_token(WebSessions *sessions, uid_t uid, gid_t gid, gint64 now_us);
+char *web_sessions_token(WebSessions *sessions, uid_t uid, gint64 now_us);
 
 /* Turns a token into a session (not owned by the caller); NULL: there is no such token, or no more. */
 WebSession *web_sessions_login(WebSessions *sessions, const char *token, gint64 now_us);
@@ -46,6 +45,9 @@ WebSession *web_sessions_find(WebSessions *sessions, const char *cookie, const c
 void web_sessions_end(WebSessions *sessions, WebSession *session);
 guint web_sessions_end_of(WebSessions *sessions, uid_t uid);
 void web_sessions_sweep(WebSessions *sessions, gint64 now_us);
+
+/* Ends those of which is_out says so. */
+void web_sessions_end_if(WebSessions *sessions, gboolean (*is_out)(const WebSession *session));
 
 /* Calls back for each session, which may not be ended from there. */
 void web_sessions_each(WebSessions *sessions, void (*each)(WebSession *session, gpointer user), gpointer user);

@@ -47,7 +47,7 @@ struct WebStream {
     gint64 written_us;
 };
 
-static const char *const node_members[] = {"name", "state", "self", "accel", "cpus", "load", "memory_total_bytes",
+static const char *const node_members[] = {"name", "address", "state", "self", "accel", "cpus", "load", "memory_total_bytes",
                                            "memory_free_bytes", "jobs", "speed", "stay", "block", "quiet", NULL};
 static const char *const job_members[] = {"id", "name", "user", "pid", "command", "home", "node", "state", "migrations", "locked",
                                           "memory_bytes", NULL};
@@ -221,11 +221,12 @@ static void jobs_answered(Rpc *rpc, Json *result, int fd, const GError *error, g
     view_answered(view);
 }
 
-static void view_question(WebView *view, const char *method, RpcAnswer answer)
+/* params are taken over. */
+static void view_question(WebView *view, const char *method, Json *params, RpcAnswer answer)
 {
     g_atomic_ref_count_inc(&view->references);
     view->asking++;
-    rpc_call(view->rpc, method, NULL, -1, ASK_MS, answer, view);
+    rpc_call(view->rpc, method, params, -1, ASK_MS, answer, view);
 }
 
 static void view_ask(WebView *view)
@@ -233,9 +234,9 @@ static void view_ask(WebView *view)
     view->again = view->asking > 0;
     if (view->over || view->asking || g_queue_is_empty(&view->streams))
         return;
-    view_question(view, "node.list", nodes_answered);
+    view_question(view, "node.list", json_set_bool(json_object(), "pending", TRUE), nodes_answered);
     if (view->user)
-        view_question(view, "job.list", jobs_answered);
+        view_question(view, "job.list", NULL, jobs_answered);
 }
 
 static gboolean view_tick(gpointer user)
@@ -295,12 +296,12 @@ static void view_cut(Rpc *rpc, gpointer user)
 
 /* Views */
 
-WebView *web_view_new(Node *node, WebPast *past, uid_t uid, gid_t gid, GError **error)
+WebView *web_view_new(Node *node, WebPast *past, uid_t uid, GError **error)
 {
     static const RpcEvents events = {view_told, view_cut};
     g_autofree char *user = NULL;
     gboolean admin = FALSE;
-    int fd = control_connect(node->control, uid, gid, &user, &admin, error);
+    int fd = control_connect(node->control, uid, &user, &admin, error);
     WebView *view;
 
     if (fd < 0)
@@ -337,6 +338,11 @@ void web_view_free(WebView *view)
     }
     rpc_close(view->rpc);
     view_unref(view);
+}
+
+gboolean web_view_is_out(const WebView *view, uid_t uid)
+{
+    return view->user && !control_still(uid, view->user, view->admin);
 }
 
 Json *web_view_who(const WebView *view)

@@ -32,7 +32,10 @@ typedef struct {
 typedef void (*WebViewAnswer)(Json *result, const GError *error, gpointer user);
 
 /* The view of a user; uid (uid_t)-1: of those who are not logged in. NULL and a sentence. */
-WebView *web_view_new(Node *node, WebPast *past, uid_t uid, gid_t gid, GError **error);
+WebView *web_view_new(Node *node, WebPast *past, uid_t uid, GError **error);
+
+/* Whether the user of a view, with this uid, has other rights now than when it was made. */
+gboolean web_view_is_out(const WebView *view, uid_t uid);
 
 /* Ends the pages that follow; calls under way fail soon. */
 void web_view_free(WebView *view);

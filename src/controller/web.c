@@ -104,11 +104,21 @@ static void session_ended(WebSession *session)
         web_view_free(session->data);
 }
 
+/* The user has other rights now than at the login, or the account is gone: the session ends, and so do its pages. */
+static gboolean is_out(const WebSession *session)
+{
+    return session->data && web_view_is_out(session->data, session->uid);
+}
+
 static WebSession *session_of(Web *web, SoupServerMessage *msg)
 {
     g_autofree char *cookie = web_guard_cookie(get_header(msg, "Cookie"), web->cookie);
+    WebSession *session = web_sessions_find(web->sessions, cookie, get_header(msg, KEY_HEADER), g_get_monotonic_time());
 
-    return web_sessions_find(web->sessions, cookie, get_header(msg, KEY_HEADER), g_get_monotonic_time());
+    if (!session || !is_out(session))
+        return session;
+    web_sessions_end(web->sessions, session);
+    return NULL;
 }
 
 static void set_cookie(Web *web, SoupServerMessage *msg, const char *value, guint seconds)
@@ -144,7 +154,7 @@ static void login(Web *web, SoupServerMessage *msg)
         refuse(msg, 403, "denied", "This token was used already, or its time is over: \"sojourn web\" makes another one");
         return;
     }
-    session->data = web_view_new(web->node, web->past, session->uid, session->gid, &error);
+    session->data = web_view_new(web->node, web->past, session->uid, &error);
     if (!session->data) {
         web_sessions_end(web->sessions, session);
         refuse_error(msg, error);
@@ -443,7 +453,7 @@ static gboolean web_open(Web *web, GError **error)
         return FALSE;
     }
     if (!web->anybody)
-        web->anybody = web_view_new(web->node, web->past, -1, -1, error);
+        web->anybody = web_view_new(web->node, web->past, -1, error);
     if (web->anybody)
         web->listen = web_listen_new(port, connected, web, error);
     if (!web->listen)
@@ -468,6 +478,7 @@ static gboolean web_sweep(gpointer user)
     gint64 now = g_get_monotonic_time();
     g_autoptr(GError) error = NULL;
 
+    web_sessions_end_if(web->sessions, is_out);
     web_sessions_each(web->sessions, keep_followed, &now);
     web_sessions_sweep(web->sessions, now);
     if (web->listen) {
@@ -505,7 +516,7 @@ Web *web_new(Node *node)
 
 /* Tokens */
 
-static void token(Web *web, uid_t uid, gid_t gid, RpcCall *call)
+static void token(Web *web, uid_t uid, RpcCall *call)
 {
     g_autoptr(GError) error = NULL;
     g_autofree char *text = NULL, *address = NULL;
@@ -516,16 +527,16 @@ static void token(Web *web, uid_t uid, gid_t gid, RpcCall *call)
         return;
     }
     web->used_us = g_get_monotonic_time();
-    text = web_sessions_token(web->sessions, uid, gid, web->used_us);
+    text = web_sessions_token(web->sessions, uid, web->used_us);
     address = g_strdup_printf("http://127.0.0.1:%u/#%s", web_listen_port(web->listen), text);
     result = json_set_string(json_object(), "address", address);
     rpc_reply(call, json_set_int(result, "valid_s", WEB_TOKEN_S));
 }
 
-void web_called(Web *web, const char *method, uid_t uid, gid_t gid, RpcCall *call)
+void web_called(Web *web, const char *method, uid_t uid, RpcCall *call)
 {
     if (g_str_equal(method, "web.token"))
-        token(web, uid, gid, call);
+        token(web, uid, call);
     else if (g_str_equal(method, "web.logout"))
         rpc_reply(call, json_set_int(json_object(), "sessions", web_sessions_end_of(web->sessions, uid)));
     else

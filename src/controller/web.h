@@ -27,4 +27,4 @@ typedef struct Web Web;
 Web *web_new(Node *node);
 
 /* web.* on the control socket, from a user: web.token → {address,valid_s}, web.logout → {sessions}. Answers call. */
-void web_called(Web *web, const char *method, uid_t uid, gid_t gid, RpcCall *call);
+void web_called(Web *web, const char *method, uid_t uid, RpcCall *call);

@@ -294,6 +294,19 @@ def admin(name, node):
     print("an administrator sees and commands all")
 
 
+def rights(name, change):
+    who, session = login(token)
+    assert who["admin"]
+    events = Events(session)
+    events.until(lambda: events.job(name))
+    assert call(session, "job.show", job=name)[0] == 200
+    open(change).read()
+    assert call(session, "job.show", job=name)[0] == 401
+    while events.next():
+        pass
+    print("a session ends with the rights that it had")
+
+
 def ends(second, logout):
     _, session = login(token)
     events = Events(session)
@@ -339,6 +352,6 @@ def slow():
     print(f"130 connections: those too many refused, the others cut off after {took:.0f} s")
 
 
-checks = {"anybody": anybody, "metrics": metrics, "refused": refused, "user": user, "stranger": stranger, "admin": admin,
+checks = {"anybody": anybody, "metrics": metrics, "refused": refused, "user": user, "stranger": stranger, "admin": admin, "rights": rights,
           "ends": ends, "slow": slow}
 checks[check](*words)

@@ -36,6 +36,16 @@ if [ "$(id -u)" = 0 ]; then
     [ "$(job_field node1 walker node)" = node3 ] || fail "root's order was not carried out"
 fi
 
+# Rights are those that the user's account has, at any moment.
+if [ "$(id -u)" = 0 ]; then
+    clerk=sojourn-clerk
+    getent group sojourn-admin >/dev/null || { groupadd -r sojourn-admin && at_exit "groupdel sojourn-admin"; }
+    useradd -M -G sojourn-admin $clerk || fail "there can be no user $clerk"
+    at_exit "userdel $clerk 2>/dev/null"
+    web rights "$(rig on node1 -u $clerk sojourn web)" walker <(sleep 2; gpasswd -d $clerk sojourn-admin)
+    ! rig on node1 -u $clerk sojourn show walker >"$work/out" 2>&1 || fail "$clerk is still an administrator"
+fi
+
 # Sessions end by the command line too, and with them the pages that follow.
 web ends "$(j web)" "$(j web)" <(sleep 2; j web --logout)
 web slow "$address"

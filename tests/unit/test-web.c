@@ -73,7 +73,7 @@ static void session_ended(WebSession *session)
 
 static WebSession *logged_in(WebSessions *sessions, uid_t uid, gint64 now)
 {
-    g_autofree char *token = web_sessions_token(sessions, uid, 7, now);
+    g_autofree char *token = web_sessions_token(sessions, uid, now);
 
     return web_sessions_login(sessions, token, now);
 }
@@ -81,7 +81,7 @@ static WebSession *logged_in(WebSessions *sessions, uid_t uid, gint64 now)
 static void test_token(void)
 {
     WebSessions *sessions = web_sessions_new(session_ended);
-    g_autofree char *first = web_sessions_token(sessions, 1000, 100, 0), *second = web_sessions_token(sessions, 1001, 101, 0);
+    g_autofree char *first = web_sessions_token(sessions, 1000, 0), *second = web_sessions_token(sessions, 1001, 0);
     WebSession *session;
 
     g_assert_cmpuint(strlen(first), ==, 64);
@@ -91,7 +91,6 @@ static void test_token(void)
     session = web_sessions_login(sessions, first, 10 * SECOND);
     g_assert_nonnull(session);
     g_assert_cmpuint(session->uid, ==, 1000);
-    g_assert_cmpuint(session->gid, ==, 100);
     g_assert_null(web_sessions_login(sessions, first, 10 * SECOND));                     /* once */
     g_assert_null(web_sessions_login(sessions, second, (WEB_TOKEN_S + 1) * SECOND));     /* not for ever */
     g_assert_cmpuint(web_sessions_tokens(sessions), ==, 0);
@@ -127,10 +126,10 @@ static void test_limits(void)
 {
     WebSessions *sessions = web_sessions_new(session_ended);
     WebSession *other = logged_in(sessions, 1, 0), *last;
-    g_autofree char *old = web_sessions_token(sessions, 2, 2, 0), *others = web_sessions_token(sessions, 1, 1, 0);
+    g_autofree char *old = web_sessions_token(sessions, 2, 0), *others = web_sessions_token(sessions, 1, 0);
 
     for (int i = 0; i < 100; i++)
-        g_free(web_sessions_token(sessions, 2, 2, 0));
+        g_free(web_sessions_token(sessions, 2, 0));
     g_assert_null(web_sessions_login(sessions, old, 0));
     g_assert_nonnull(web_sessions_login(sessions, others, 0)); /* one user's many do not cost another's */
     g_assert_cmpuint(web_sessions_tokens(sessions), <, 20);
