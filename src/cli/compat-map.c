@@ -55,6 +55,7 @@ static guint32 address_of(const char *text)
 typedef struct {
     GHashTable *ids, *addresses;   /* of guint: seen */
     guint line, mistakes;
+    GString *plain;                /* the table without blanks, comments and names of hosts */
 } Check;
 
 static void G_GNUC_PRINTF(2, 3) mistake(Check *check, const char *format, ...)
@@ -97,6 +98,7 @@ static void check_line(Check *check, char *line)
         return;
     }
     address = address_of(words[1]);
+    g_string_append_printf(check->plain, "%u %u %u\n", (guint) id, address, (guint) count);
     if (!address)
         mistake(check, "%s is no address, and no host of that name is known", words[1]);
     else if (address >> 24 == 127)
@@ -122,10 +124,33 @@ static void check_members(Check *check, Json *rows)
     }
 }
 
-static int check_table(FILE *file)
+/* Which other nodes were given another table. */
+static void check_others(Check *check, Json *rows, const char *digest)
 {
-    Check check = { g_hash_table_new(NULL, NULL), g_hash_table_new(NULL, NULL), 0, 0 };
+    for (guint i = 1; i < json_length(rows); i++) {
+        const char *map = json_get_string(json_at(rows, i), "map", digest);
+
+        if (g_str_equal(map, digest))
+            continue;
+        log_error("%s was given another table: it must be the same on every node", json_get_string(json_at(rows, i), "name", "?"));
+        check->mistakes++;
+    }
+}
+
+/* The node remembers the table's digest, for setpe on the others to compare theirs with. */
+static int remember_table(const char *digest)
+{
+    int status;
+    g_autoptr(Json) result = client_call("node.standing", json_set_string(json_object(), "map", digest), 30000, &status);
+
+    return result ? 0 : 1;
+}
+
+static int check_table(FILE *file, gboolean remember)
+{
+    Check check = { g_hash_table_new(NULL, NULL), g_hash_table_new(NULL, NULL), 0, 0, g_string_new(NULL) };
     g_autoptr(Json) rows = NULL;
+    g_autofree char *digest = NULL;
     char line[1024];
     int status;
 
@@ -139,11 +164,15 @@ static int check_table(FILE *file)
     if (!rows)
         return 1;
     check_members(&check, rows);
+    digest = g_compute_checksum_for_string(G_CHECKSUM_SHA256, check.plain->str, check.plain->len);
+    check_others(&check, rows, digest);
     g_hash_table_unref(check.ids);
     g_hash_table_unref(check.addresses);
-    if (!check.mistakes)
-        puts("The table is well.");
-    return check.mistakes ? 1 : 0;
+    g_string_free(check.plain, TRUE);
+    if (check.mistakes || (remember && remember_table(digest) != 0))
+        return 1;
+    puts("The table is well.");
+    return 0;
 }
 
 static int switch_off(void)
@@ -177,7 +206,7 @@ static int write_table(const char *path)
     return fclose(file) == 0 ? 0 : 1;
 }
 
-static int read_table(const char *path)
+static int read_table(const char *path, gboolean remember)
 {
     FILE *file = g_str_equal(path, "-") ? stdin : fopen(path, "r");
     int status;
@@ -186,7 +215,7 @@ static int read_table(const char *path)
         log_error("%s cannot be read: %s", path, g_strerror(errno));
         return 1;
     }
-    status = check_table(file);
+    status = check_table(file, remember);
     if (file != stdin)
         fclose(file);
     return status;
@@ -204,6 +233,6 @@ int compat_setpe(int argc, char **argv)
     if (g_str_equal(what, "-r"))
         return write_table(given ? argv[3] : "-");
     if (g_str_equal(what, "-w") || g_str_equal(what, "-W") || g_str_equal(what, "-c"))
-        return read_table(given ? argv[3] : path);
+        return read_table(given ? argv[3] : path, !g_str_equal(what, "-c"));
     return compat_usage("setpe");
 }

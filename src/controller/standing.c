@@ -14,13 +14,16 @@ static char *file_of(const Conf *conf)
 
 static Standing with(const Standing *old, Json *params)
 {
-    return (Standing){
+    Standing changed = {
         .stay = json_get_bool(params, "stay", old->stay),
         .stay_own = json_get_bool(params, "stay_own", old->stay_own),
         .block = json_get_bool(params, "block", old->block),
         .quiet = json_get_bool(params, "quiet", old->quiet),
         .speed = json_get_int(params, "speed", old->speed),
     };
+
+    g_strlcpy(changed.map, json_get_string(params, "map", old->map), sizeof changed.map);
+    return changed;
 }
 
 static gboolean check_speed(Json *params, GError **error)
@@ -40,6 +43,8 @@ void standing_show(const Standing *standing, Json *row)
     json_set_bool(row, "stay_own", standing->stay_own);
     json_set_bool(row, "block", standing->block);
     json_set_bool(row, "quiet", standing->quiet);
+    if (*standing->map)
+        json_set_string(row, "map", standing->map);
 }
 
 void standing_load(Standing *standing, const Conf *conf)

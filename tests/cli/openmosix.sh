@@ -120,7 +120,11 @@ is "$out" $'2780 192.168.10.220 1\n2781 192.168.10.221 1\n2782 192.168.10.222 1\
 try 0 setpe -r -f "$work/map"
 try 0 setpe -c -f "$work/map"; is "$out" "The table is well."
 printf '# all\n1 192.168.10.220 3\n\n4 192.168.11.1 1 # far\n4 192.168.12.1 ALIAS\n' >"$work/map"
-try 0 setpe -w -f "$work/map"
+try 0 setpe -w -f "$work/map"; has "$asked" 'node.standing {"map": "'
+digest=$(sed 's/.*"map": "\([0-9a-f]*\)".*/\1/' <<<"$asked")
+printf '1 192.168.10.220 3 # the same\n4 192.168.11.1 1\n4 192.168.12.1 ALIAS\n' >"$work/map"
+try 0 setpe -w -f "$work/map"; has "$asked" "$digest"
+try 0 setpe -c -f "$work/map"; is "$asked" ""
 printf '1 192.168.10.221 2\n2 192.168.10.222 1\n3 127.0.0.1 1\n4 192.168.11.1\n0 192.168.11.1 1\n' >"$work/map"
 try 1 setpe -w -f "$work/map"
 has "$err" "my IP address (192.168.10.220) is not there!"
