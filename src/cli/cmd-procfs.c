@@ -108,13 +108,14 @@ static Json *row_of(const ProcfsPlace *place, Who who, Json **ret_nodes, int *re
     g_autoptr(Json) nodes = ask_nodes(who, ret_error), jobs = NULL;
     Json *row;
 
-    if (nodes && place->kind == PROCFS_JOB)
+    if (nodes && (place->kind == PROCFS_JOB || place->kind == PROCFS_REMOTE))
         jobs = ask(who, "job.list", NULL, READ_MS, ret_error);
     if (*ret_error)
         return NULL;
-    row = place->kind == PROCFS_JOB     ? procfs_job(jobs, nodes, place->of)
-          : place->kind == PROCFS_ADMIN ? json_at(nodes, 0)
-                                        : procfs_node(nodes, place->of);
+    row = place->kind == PROCFS_JOB      ? procfs_job(jobs, nodes, place->of)
+          : place->kind == PROCFS_REMOTE ? procfs_guest(jobs, nodes, place->of)
+          : place->kind == PROCFS_ADMIN  ? json_at(nodes, 0)
+                                         : procfs_node(nodes, place->of);
     if (!row)
         *ret_error = -ENOENT;
     else if (ret_nodes)
@@ -190,7 +191,7 @@ static int fs_getattr(const char *path, struct stat *ret_stat, struct fuse_file_
     memset(ret_stat, 0, sizeof *ret_stat);
     ret_stat->st_nlink = place.file ? 1 : 2;
     ret_stat->st_mode = !place.file ? S_IFDIR | 0555 : S_IFREG | (place.file->show ? 0444 : 0) | (place.file->order ? 0200 : 0);
-    ret_stat->st_uid = row && place.kind == PROCFS_JOB ? owner_of(row) : 0;
+    ret_stat->st_uid = row && place.kind != PROCFS_NODE ? owner_of(row) : 0;
     ret_stat->st_mtime = ret_stat->st_ctime = ret_stat->st_atime = g_get_real_time() / G_USEC_PER_SEC;
     return 0;
 }
@@ -207,12 +208,13 @@ static void fill_nodes(Json *nodes, void *buffer, fuse_fill_dir_t fill)
     }
 }
 
-static void fill_jobs(Json *jobs, Json *nodes, void *buffer, fuse_fill_dir_t fill)
+/* find: procfs_job or procfs_guest. */
+static void fill_jobs(Json *jobs, Json *nodes, Json *(*find)(Json *jobs, Json *nodes, const char *of), void *buffer, fuse_fill_dir_t fill)
 {
     for (guint i = 0; i < json_length(jobs); i++) {
         g_autofree char *pid = g_strdup_printf("%" G_GINT64_FORMAT, json_get_int(json_at(jobs, i), "pid", 0));
 
-        if (procfs_job(jobs, nodes, pid) == json_at(jobs, i))
+        if (find(jobs, nodes, pid) == json_at(jobs, i))
             fill(buffer, pid, NULL, 0, 0);
     }
 }
@@ -226,9 +228,9 @@ static int fs_readdir(const char *path, void *buffer, fuse_fill_dir_t fill, off_
 
     if (!procfs_place(path, &place))
         return -ENOENT;
-    if (place.level == PROCFS_ROOT || place.level == PROCFS_NODES)
+    if (place.level == PROCFS_ROOT || place.level == PROCFS_NODES || place.level == PROCFS_GUESTS)
         nodes = ask_nodes(caller(), &error);
-    if (nodes && place.level == PROCFS_ROOT)
+    if (nodes && place.level != PROCFS_NODES)
         jobs = ask(caller(), "job.list", NULL, READ_MS, &error);
     if (error)
         return error;
@@ -236,10 +238,13 @@ static int fs_readdir(const char *path, void *buffer, fuse_fill_dir_t fill, off_
     fill(buffer, "..", NULL, 0, 0);
     if (place.level == PROCFS_ROOT) {
         fill(buffer, "hpc", NULL, 0, 0);
-        fill_jobs(jobs, nodes, buffer, fill);
+        fill_jobs(jobs, nodes, procfs_job, buffer, fill);
+    } else if (place.level == PROCFS_GUESTS) {
+        fill_jobs(jobs, nodes, procfs_guest, buffer, fill);
     } else if (place.level == PROCFS_HPC) {
         fill(buffer, "admin", NULL, 0, 0);
         fill(buffer, "nodes", NULL, 0, 0);
+        fill(buffer, "remote", NULL, 0, 0);
     } else if (place.level == PROCFS_NODES) {
         fill_nodes(nodes, buffer, fill);
     } else {

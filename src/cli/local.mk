@@ -31,7 +31,7 @@ sojourn_SOURCES = \
 	src/cli/group.c src/cli/group.h \
 	src/cli/main.c \
 	src/cli/migrated.c src/cli/migrated.h \
-	src/cli/procfs.c src/cli/procfs.h \
+	src/cli/procfs.c src/cli/procfs.h src/cli/procfs-remote.c \
 	src/cli/progress.c src/cli/progress.h \
 	src/cli/shell.c src/cli/shell.h \
 	src/cli/table.c src/cli/table.h \

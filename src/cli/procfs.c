@@ -3,6 +3,7 @@
 #include "procfs.h"
 
 #include "common/address.h"
+#include "common/job-text.h"
 
 #include <string.h>
 
@@ -196,9 +197,25 @@ static char *show_fast(Json *row, Json *nodes)
     return g_strdup("200\n");
 }
 
+/* The table of nodes, as setpe reads and writes it. */
+static char *show_table(Json *row, Json *nodes)
+{
+    GString *text = g_string_new(NULL);
+
+    for (guint i = 0; i < json_length(nodes); i++) {
+        const char *address = json_get_string(json_at(nodes, i), "address", "");
+        guint id = address_number(address);
+
+        if (id)
+            g_string_append_printf(text, "%u %s 1\n", id, address);
+    }
+    return g_string_free(text, FALSE);
+}
+
 static const ProcfsFile admin_files[] = {
     { "block", show_block, order_block },
     { "bring", show_lstay, order_bring },
+    { "config", show_table, NULL },
     { "decay-interval", show_interval, NULL },
     { "expel", show_block, order_expel },
     { "fast-decay", show_fast, NULL },
@@ -214,8 +231,7 @@ static const ProcfsFile admin_files[] = {
 
 /* Jobs */
 
-/* A node as a job's files name it: its ID. */
-static char *id_of(Json *nodes, const char *name)
+char *procfs_id(Json *nodes, const char *name)
 {
     Json *row = procfs_node(nodes, name);
 
@@ -226,32 +242,50 @@ static char *show_where(Json *job, Json *nodes)
 {
     const char *node = json_get_string(job, "node", "");
 
-    return g_str_equal(node, json_get_string(job, "home", "")) ? g_strdup("0\n") : id_of(nodes, node);
+    return g_str_equal(node, json_get_string(job, "home", "")) ? g_strdup("0\n") : procfs_id(nodes, node);
 }
 
 static char *show_home(Json *job, Json *nodes)
 {
-    return id_of(nodes, json_get_string(job, "home", ""));
+    return procfs_id(nodes, json_get_string(job, "home", ""));
 }
 
 static char *show_nmigs(Json *job, Json *nodes)
 {
-    return g_strdup_printf("%" G_GINT64_FORMAT "\n", json_get_int(job, "migrations", 0));
+    return job_text_migrations(job);
 }
 
 static char *show_lock(Json *job, Json *nodes)
 {
-    return g_strdup(json_get_bool(job, "locked", FALSE) ? "1\n" : "0\n");
+    return job_text_lock(job);
 }
 
 static char *show_cantmove(Json *job, Json *nodes)
 {
-    Json *reasons = json_get(job, "stay");
+    return job_text_stay(job);
+}
+
+/* openMosix's mask of nodes: whether there is one, whether its nodes are the allowed ones, which they are. */
+static char *show_filter(Json *job, Json *nodes)
+{
+    return g_strdup(json_length(json_get(job, "only")) || json_length(json_get(job, "avoid")) ? "1\n" : "0\n");
+}
+
+static char *show_policy(Json *job, Json *nodes)
+{
+    return g_strdup(json_length(json_get(job, "only")) ? "1\n" : "0\n");
+}
+
+static char *show_mask(Json *job, Json *nodes)
+{
+    Json *mask = json_length(json_get(job, "only")) ? json_get(job, "only") : json_get(job, "avoid");
     GString *text = g_string_new(NULL);
 
-    for (guint i = 0; i < json_length(reasons); i++)
-        g_string_append_printf(text, "%s: %s\n", json_get_string(json_at(reasons, i), "code", ""),
-                               json_get_string(json_at(reasons, i), "text", ""));
+    for (guint i = 0; i < json_length(mask); i++) {
+        g_autofree char *id = procfs_id(nodes, json_text(json_at(mask, i)) ?: "");
+
+        g_string_append(text, id);
+    }
     return g_string_free(text, FALSE);
 }
 
@@ -289,7 +323,8 @@ static gboolean order_lock(const char *text, ProcfsOrder *ret_order)
 
 static const ProcfsFile job_files[] = {
     { "cantmove", show_cantmove, NULL }, { "goto", NULL, order_go },     { "home", show_home, NULL },
-    { "lock", show_lock, order_lock },   { "miggroup", show_group, order_group }, { "migrate", NULL, order_go },
+    { "lock", show_lock, order_lock },   { "migfilter", show_filter, NULL }, { "miggroup", show_group, order_group },
+    { "mignodes", show_mask, NULL },     { "migpolicy", show_policy, NULL }, { "migrate", NULL, order_go },
     { "nmigs", show_nmigs, NULL },       { "where", show_where, NULL },  { NULL, NULL, NULL }
 };
 
@@ -311,7 +346,10 @@ Json *procfs_job(Json *jobs, Json *nodes, const char *of)
 
 const ProcfsFile *procfs_files(ProcfsKind kind)
 {
-    return kind == PROCFS_NODE ? node_files : kind == PROCFS_ADMIN ? admin_files : job_files;
+    return kind == PROCFS_NODE     ? node_files
+           : kind == PROCFS_ADMIN  ? admin_files
+           : kind == PROCFS_REMOTE ? procfs_remote_files
+                                   : job_files;
 }
 
 static gboolean set_file(ProcfsPlace *place, ProcfsKind kind, const char *of, const char *file)
@@ -328,25 +366,33 @@ static gboolean set_file(ProcfsPlace *place, ProcfsKind kind, const char *of, co
     return place->file != NULL;
 }
 
+static gboolean is_pid(const char *word)
+{
+    guint64 pid;
+
+    return g_ascii_isdigit(*word) && *word != '0' && g_ascii_string_to_unsigned(word, 10, 1, G_MAXINT, &pid, NULL);
+}
+
 gboolean procfs_place(const char *path, ProcfsPlace *ret_place)
 {
     g_auto(GStrv) parts = g_strsplit(*path == '/' ? path + 1 : path, "/", -1);
     guint n = *parts && !**parts ? 0 : g_strv_length(parts);
     ProcfsPlace place = { PROCFS_ROOT, PROCFS_JOB, "", NULL };
     gboolean hpc = n && g_str_equal(parts[0], "hpc"), good = FALSE;
-    guint64 pid;
 
     if (n <= 1 && (!n || hpc)) {
         place.level = n ? PROCFS_HPC : PROCFS_ROOT;
         good = TRUE;
     } else if (!hpc) {
-        good = n <= 2 && g_ascii_isdigit(*parts[0]) && *parts[0] != '0' &&
-               g_ascii_string_to_unsigned(parts[0], 10, 1, G_MAXINT, &pid, NULL) && set_file(&place, PROCFS_JOB, parts[0], parts[1]);
+        good = n <= 2 && is_pid(parts[0]) && set_file(&place, PROCFS_JOB, parts[0], parts[1]);
     } else if (g_str_equal(parts[1], "admin")) {
         good = n <= 3 && set_file(&place, PROCFS_ADMIN, "", parts[2]);
     } else if (g_str_equal(parts[1], "nodes")) {
         place.level = PROCFS_NODES;
         good = n == 2 || (n <= 4 && *parts[2] && set_file(&place, PROCFS_NODE, parts[2], parts[3]));
+    } else if (g_str_equal(parts[1], "remote")) {
+        place.level = PROCFS_GUESTS;
+        good = n == 2 || (n <= 4 && is_pid(parts[2]) && set_file(&place, PROCFS_REMOTE, parts[2], parts[3]));
     }
     if (good)
         *ret_place = place;

@@ -3,6 +3,7 @@
  *
  *     hpc/nodes/ID/FILE      what the cluster knows of a node; ID is openMosix's number, or the name of a node that has none
  *     hpc/admin/FILE         this node: standing orders, expel and bring
+ *     hpc/remote/PID/FILE    a guest here of a job that is at home elsewhere, by its process number there
  *     PID/FILE               a job at home here, by the process number of its "sojourn run"
  *
  * Pure: a path becomes a place, a place and what the controller says become a text, a place and a text become a call.
@@ -11,7 +12,7 @@
 
 #include "common/json.h"
 
-typedef enum { PROCFS_NODE, PROCFS_ADMIN, PROCFS_JOB } ProcfsKind;
+typedef enum { PROCFS_NODE, PROCFS_ADMIN, PROCFS_REMOTE, PROCFS_JOB } ProcfsKind;
 
 /* What is ordered: a call's method and params (to be freed; a job's lack the job). */
 typedef struct {
@@ -28,7 +29,7 @@ typedef struct {
     gboolean (*order)(const char *text, ProcfsOrder *ret_order);
 } ProcfsFile;
 
-typedef enum { PROCFS_ROOT, PROCFS_HPC, PROCFS_NODES, PROCFS_FOLDER } ProcfsLevel;
+typedef enum { PROCFS_ROOT, PROCFS_HPC, PROCFS_NODES, PROCFS_GUESTS, PROCFS_FOLDER } ProcfsLevel;
 
 typedef struct {
     ProcfsLevel level;      /* of folders; FOLDER is one that has files, of this kind: */
@@ -46,7 +47,14 @@ gboolean procfs_place(const char *path, ProcfsPlace *ret_place);
 /* The name of a node's folder (g_free). */
 char *procfs_node_name(Json *row);
 
+/* A line with the ID of the node of this name (g_free). */
+char *procfs_id(Json *nodes, const char *name);
+
 /* The row that a folder's name means, NULL where there is none: by ID or name out of node.list; by PID, of jobs at home at the
- * first node, out of job.list. */
+ * first node, or of others, out of job.list. */
 Json *procfs_node(Json *nodes, const char *of);
 Json *procfs_job(Json *jobs, Json *nodes, const char *of);
+Json *procfs_guest(Json *jobs, Json *nodes, const char *of);
+
+/* Of hpc/remote; ends with a NULL name. */
+extern const ProcfsFile procfs_remote_files[];

@@ -17,6 +17,7 @@ libcommon_a_SOURCES = \
 	src/common/conf.c src/common/conf.h \
 	src/common/error.c src/common/error.h \
 	src/common/fault.c src/common/fault.h \
+	src/common/job-text.c src/common/job-text.h \
 	src/common/json.c src/common/json.h \
 	src/common/landlock.c src/common/landlock.h \
 	src/common/log.c src/common/log.h \

@@ -309,6 +309,7 @@ Json *move_json(const Move *move)
 
 Json *job_details(Node *node, Job *job)
 {
+    static const char *const lists[] = {"only", "avoid"};
     Json *row, *history = json_array();
     guint moves = job->moves->len;
 
@@ -319,6 +320,9 @@ Json *job_details(Node *node, Job *job)
     json_set_string(row, "accel", json_get_string(job->description, "accel", "tcg"));
     json_set_int(row, "cpus", json_get_int(job->description, "cpus", 1));
     json_set_int(row, "started", job->started);
+    for (guint i = 0; i < G_N_ELEMENTS(lists); i++)
+        if (json_get(job->description, lists[i]))
+            json_set(row, lists[i], json_ref(json_get(job->description, lists[i])));
     if (job->status >= 0)
         json_set_int(row, "status", job->status);
     json_set(row, "last_migration", moves ? move_json(job->moves->pdata[moves - 1]) : NULL);

@@ -11,6 +11,7 @@
 #include "control.h"
 
 #include "common/error.h"
+#include "common/job-text.h"
 
 #include <errno.h>
 #include <string.h>
@@ -68,27 +69,6 @@ static char *show_home(Json *job)
     return g_strdup_printf("%s\n", json_get_string(job, "home", ""));
 }
 
-static char *show_migrations(Json *job)
-{
-    return g_strdup_printf("%d\n", (int) json_get_int(job, "migrations", 0));
-}
-
-static char *show_lock(Json *job)
-{
-    return g_strdup(json_get_bool(job, "locked", FALSE) ? "1\n" : "0\n");
-}
-
-static char *show_stay(Json *job)
-{
-    Json *reasons = json_get(job, "stay");
-    GString *text = g_string_new(NULL);
-
-    for (guint i = 0; i < json_length(reasons); i++)
-        g_string_append_printf(text, "%s: %s\n", json_get_string(json_at(reasons, i), "code", ""),
-                               json_get_string(json_at(reasons, i), "text", ""));
-    return g_string_free(text, FALSE);
-}
-
 static void shown(Json *job, const GError *error, gpointer user)
 {
     Ask *ask = user;
@@ -143,12 +123,12 @@ static const struct {
     void (*order)(Ask *ask, const char *text);
 } files[] = {
     { "pms/where", show_where_now, order_go },
-    { "pms/stay", show_stay, NULL },
+    { "pms/stay", job_text_stay, NULL },
     { "where", show_where, NULL },
     { "goto", NULL, order_go },
-    { "nmigs", show_migrations, NULL },
-    { "lock", show_lock, order_lock },
-    { "cantmove", show_stay, NULL },
+    { "nmigs", job_text_migrations, NULL },
+    { "lock", job_text_lock, order_lock },
+    { "cantmove", job_text_stay, NULL },
     { "home", show_home, NULL },
 };
 

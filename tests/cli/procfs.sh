@@ -29,7 +29,7 @@ write() {
 one=$(on node1 cat "$dir/hpc/admin/mospe")
 two=$((one + 1))
 is hpc/nodes "$(on node1 ls "$dir/hpc/nodes" | sort -n | tr '\n' ' ')" "$one $two "
-is hpc "$(on node1 ls "$dir" "$dir/hpc" | tr '\n' ' ')" "$dir: hpc  $dir/hpc: admin nodes "
+is hpc "$(on node1 ls "$dir" "$dir/hpc" | tr '\n' ' ')" "$dir: hpc  $dir/hpc: admin nodes remote "
 [ $(($(file "hpc/nodes/$two/status") & 2)) = 2 ] || fail "the second node is not up: $(file "hpc/nodes/$two/status")"
 says "hpc/nodes/node2/cpus" "$(file "hpc/nodes/$two/cpus")"
 says "hpc/nodes/$two/speed" 10000

@@ -23,7 +23,7 @@ test_control_SOURCES = tests/unit/test-control.c src/deputy/control.c src/deputy
 test_control_LDADD = $(UNIT_LDADD)
 
 UNIT_TESTS += test-procfs
-test_procfs_SOURCES = tests/unit/test-procfs.c src/cli/procfs.c src/cli/procfs.h
+test_procfs_SOURCES = tests/unit/test-procfs.c src/cli/procfs.c src/cli/procfs.h src/cli/procfs-remote.c
 test_procfs_LDADD = $(UNIT_LDADD)
 
 UNIT_TESTS += test-chart

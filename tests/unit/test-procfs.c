@@ -20,7 +20,7 @@ static ProcfsPlace place(const char *path)
 
 static void test_places(void)
 {
-    static const char *const none[] = { "/hpc/x", "/hpc/nodes//load", "/hpc/nodes/1/x", "/hpc/nodes/1/load/x", "/hpc/admin/x", "/0",
+    static const char *const none[] = { "/hpc/x", "/hpc/remote/x", "/hpc/remote/12/x", "/hpc/remote/12/from/x", "/hpc/nodes//load", "/hpc/nodes/1/x", "/hpc/nodes/1/load/x", "/hpc/admin/x", "/0",
                                         "/x", "/12x", "/-1", "/012", "/99999999999", "/4711/x", "/4711/lock/x", "/hpc/admin/stay/x",
                                         "/hpc/admin/", "/hpc/nodes/0123456789012345678901234567890123456789012345678901234567890123" };
 
@@ -49,6 +49,42 @@ static void says(const char *path, Json *row, Json *nodes, const char *wanted)
     g_autofree char *text = place(path).file->show(row, nodes);
 
     g_assert_cmpstr(text, ==, wanted);
+}
+
+static void test_remote(void)
+{
+    g_autoptr(Json) nodes = json_parse(nodes_text, -1, NULL), jobs = json_parse(jobs_text, -1, NULL);
+    Json *guest = procfs_guest(jobs, nodes, "4711");
+
+    g_assert_cmpint(place("/hpc/remote").level, ==, PROCFS_GUESTS);
+    g_assert_cmpint(place("/hpc/remote/4711").kind, ==, PROCFS_REMOTE);
+    g_assert_cmpstr(json_get_string(guest, "id", ""), ==, "a");
+    g_assert_null(procfs_guest(jobs, nodes, "4712"));
+    json_set_string(guest, "command", "a\nb");
+    json_set_string(guest, "user", "ann");
+    json_set_int(guest, "memory_bytes", 8192);
+    says("/hpc/remote/4711/from", guest, nodes, "2781\n");
+    says("/hpc/remote/4711/identity", guest, nodes, "pid=4711 user=ann name= command=a b\n");
+    says("/hpc/remote/4711/statm", guest, nodes, "2\n");
+    says("/hpc/remote/4711/stats", guest, nodes, "cpu=0 nmigs=0 state=\n");
+    says("/hpc/admin/config", json_at(nodes, 0), nodes, "2780 192.168.10.220 1\n2781 192.168.10.221 1\n");
+}
+
+static void test_mask(void)
+{
+    g_autoptr(Json) nodes = json_parse(nodes_text, -1, NULL), job = json_parse("{}", -1, NULL);
+    g_autoptr(Json) list = json_parse("[\"node2\",\"node3\"]", -1, NULL);
+
+    says("/1/migfilter", job, nodes, "0\n");
+    says("/1/mignodes", job, nodes, "");
+    json_set(job, "avoid", json_ref(list));
+    says("/1/migfilter", job, nodes, "1\n");
+    says("/1/migpolicy", job, nodes, "0\n");
+    says("/1/mignodes", job, nodes, "2781\nnode3\n");
+    json_set(job, "avoid", NULL);
+    json_set(job, "only", json_ref(list));
+    says("/1/migfilter", job, nodes, "1\n");
+    says("/1/migpolicy", job, nodes, "1\n");
 }
 
 static void test_nodes(void)
@@ -156,6 +192,8 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/procfs/places", test_places);
     g_test_add_func("/procfs/nodes", test_nodes);
+    g_test_add_func("/procfs/remote", test_remote);
+    g_test_add_func("/procfs/mask", test_mask);
     g_test_add_func("/procfs/jobs", test_jobs);
     g_test_add_func("/procfs/orders", test_orders);
     return g_test_run();
