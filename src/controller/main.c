@@ -118,7 +118,7 @@ static gboolean make_folder(const char *dir, const char *sub, int mode, GError *
 
 static gboolean make_folders(const Conf *conf, GError **error)
 {
-    return make_folder(conf->run_dir, "ch", 0700, error) && make_folder(conf->run_dir, "log", 0755, error) &&
+    return make_folder(conf->run_dir, "ch", 0700, error) && make_folder(conf->run_dir, "log", 0700, error) &&
            make_folder(conf->state_dir, "cluster", 0700, error);
 }
 

@@ -32,9 +32,10 @@ def call(path, method, params, wait=3):
         return json.loads(text.splitlines()[-1]), text.decode()
 
 
-# Methods that answer anybody, and what of. All others must refuse.
+# Methods that answer anybody, of what is anybody's or the caller's own, and those of a deputy, which count for the job that its connection
+# has made, and for a connection without one do nothing. All others must refuse.
 HARMLESS = {"cluster.fingerprint", "cluster.members", "cluster.waiting", "job.list", "job.events", "node.doctor", "node.list", "node.show",
-            "web.token", "web.logout", "deputy.relink", "deputy.state", "deputy.end"}
+            "web.token", "web.logout", "deputy.relink", "deputy.state", "deputy.end", "deputy.fetched"}
 
 
 def methods(path, *names):

@@ -119,7 +119,7 @@ for node in node1 node3; do wait_until 10 is_now $node "$all" || fail "$node: $(
 note "without the authority's node the order fails, and says so"
 rig kill node1
 failed() { states node2 | grep -q node1=failed; }
-wait_until 12 failed || fail "node1's end is not noticed"
+wait_until 10 failed || fail "node1's end is not noticed"
 ! admin node2 cluster leave --force node3 >"$work/out" 2>&1 || fail "it was carried out"
 grep -q "node 'node1' is not reachable.*authority" "$work/out" || fail "$(cat "$work/out")"
 rig start node1 >"$work/start" 2>&1 || fail "$(cat "$work/start")"
