@@ -96,6 +96,9 @@ void cluster_order(Cluster *cluster, const char *what, const char *node, const c
                    GAsyncReadyCallback done, gpointer user);
 Json *cluster_order_finish(GAsyncResult *result, GError **error);
 
+/* A callback for cluster_order that answers a call with what came of it: user is the RpcCall. */
+void cluster_order_answer(GObject *source, GAsyncResult *result, gpointer user);
+
 /* The fingerprint of the authority's certificate (g_free); NULL without a cluster. */
 char *cluster_fingerprint(Cluster *cluster);
 

@@ -64,7 +64,7 @@ static void carry_out(Cluster *cluster, const char *what, const char *node, cons
         g_task_return_new_error(task, SJ_ERROR, SJ_ERROR_PROTOCOL, "there is no order %s", what);
 }
 
-static void order_answer(GObject *source, GAsyncResult *result, gpointer user)
+void cluster_order_answer(GObject *source, GAsyncResult *result, gpointer user)
 {
     g_autoptr(GError) error = NULL;
     Json *answer = cluster_order_finish(result, &error);
@@ -99,7 +99,7 @@ void order_called(Cluster *cluster, const char *node, RpcCall *call, Json *param
         return;
     }
     log_info("user '%s' at node '%s' orders: %s %s", who, node, g_str_equal(what, "admit") ? "let in" : "throw out", subject);
-    task = g_task_new(NULL, NULL, order_answer, call);
+    task = g_task_new(NULL, NULL, cluster_order_answer, call);
     carry_out(cluster, what, whom, json_get_string(params, "key", NULL), node, task);
 }
 

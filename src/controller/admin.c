@@ -142,22 +142,11 @@ static void cluster_join_there(Node *node, Json *params, RpcCall *call)
     cluster_join(node->cluster, json_get_string(params, "token", ""), joined, call);
 }
 
-static void order_done(GObject *source, GAsyncResult *result, gpointer user)
-{
-    g_autoptr(GError) error = NULL;
-    Json *answer = cluster_order_finish(result, &error);
-
-    if (answer)
-        rpc_reply(user, answer);
-    else
-        rpc_fail(user, error);
-}
-
 static void cluster_admit_node(Node *node, Json *params, RpcCall *call)
 {
     g_autofree char *who = control_user(node, call);
 
-    cluster_order(node->cluster, "admit", json_get_string(params, "node", ""), json_get_string(params, "key", ""), who, order_done,
+    cluster_order(node->cluster, "admit", json_get_string(params, "node", ""), json_get_string(params, "key", ""), who, cluster_order_answer,
                   call);
 }
 
@@ -222,7 +211,7 @@ static void cluster_remove_node(Node *node, Json *params, RpcCall *call)
     g_autofree char *who = control_user(node, call);
 
     if (!g_str_equal(whom, node_name(node)) || is_free(node, call))
-        cluster_order(node->cluster, "remove", whom, NULL, who, order_done, call);
+        cluster_order(node->cluster, "remove", whom, NULL, who, cluster_order_answer, call);
 }
 
 static void left(GObject *source, GAsyncResult *result, gpointer user)

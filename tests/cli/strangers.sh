@@ -8,8 +8,8 @@ rig_up 2 --web-port auto,auto
 id sojourn-stranger >/dev/null 2>&1 || at_exit "userdel -r sojourn-stranger 2>/dev/null"
 cp "$top/tests/cli/strangers.py" "$work/"
 secret=seldom-said-word
-on node1 env SECRET=$secret sojourn run --home --detach --name walker sh -c 'while :; do echo "$SECRET $0"; sleep 0.2; done' $secret \
-    </dev/null >/dev/null || fail "walker did not start"
+on node1 env SECRET=$secret sojourn run --home --detach --name walker sh -c 'while :; do echo "$SECRET $0"; sleep 0.2; done' \
+    $secret </dev/null >/dev/null || fail "walker did not start"
 on node1 sojourn migrate walker node2 >/dev/null || fail "walker does not move"
 wait_until 20 job_runs node1 walker
 
@@ -17,7 +17,8 @@ what() {
     on node1 sojourn show walker --json | python3 -c '
 import json, sys
 job = json.load(sys.stdin)
-print(json.dumps({"id": job["id"], "name": job["name"], "pid": job["pid"], "node": job["node"], "there": sys.argv[2], "secret": sys.argv[1]}))' "$secret" "$1"
+told = {key: job[key] for key in ("id", "name", "pid", "node")}
+print(json.dumps(told | {"there": sys.argv[2], "secret": sys.argv[1]}))' "$secret" "$1"
 }
 export JOB SOJOURN=sojourn
 stranger() {
@@ -26,8 +27,10 @@ stranger() {
         fail "$node, $1: $(tail -n 6 "$work/tried")"
     note "$node: $(cat "$work/tried")"
 }
-state() { on node1 sojourn show walker --json | python3 -c 'import json,sys; r=json.load(sys.stdin); print(*(r[k] for k in ("node","state","migrations","locked","group","epoch")))'; }
-lines() { on node1 timeout 1 sojourn attach walker 2>/dev/null | wc -l; }
+state() {
+    on node1 sojourn show walker --json |
+        python3 -c 'import json, sys; r = json.load(sys.stdin); print(*(r[k] for k in "node state migrations locked group epoch".split()))'
+}
 
 methods=$(grep -ohE '"(cluster|deputy|job|node|web)\.[a-z]{3,}"' "$top"/src/controller/{admin,commands,deputies,web}.c | tr -d '"' | sort -u)
 orders=$(grep -oE '"job\.[a-z]+"' "$top/src/controller/commands.c" | tr -d '"' | grep -vx -e job.list -e job.events -e job.command | sort -u)

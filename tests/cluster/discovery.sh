@@ -85,7 +85,10 @@ for node in node1 node4; do
 done
 
 note "one is thrown out from anywhere; the gossip has another key then"
-sponsor() { on node4 sojourn cluster members --json | python3 -c 'import json,sys; print([n.get("sponsor") for n in json.load(sys.stdin) if n["name"]=="'$1'"][0])'; }
+sponsor() {
+    on node4 sojourn cluster members --json |
+        python3 -c 'import json, sys; print(*(n.get("sponsor") for n in json.load(sys.stdin) if n["name"] == sys.argv[1]))' "$1"
+}
 gossip() { sha256sum <"$rig_base/s$1/cluster/gossip.key"; }
 [ "$(sponsor node3)" = node2 ] || fail "node3 was let in by $(sponsor node3)"
 before=$(gossip 4)

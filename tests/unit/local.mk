@@ -22,6 +22,10 @@ UNIT_TESTS += test-control
 test_control_SOURCES = tests/unit/test-control.c src/deputy/control.c src/deputy/control.h
 test_control_LDADD = $(UNIT_LDADD)
 
+UNIT_TESTS += test-discovery
+test_discovery_SOURCES = tests/unit/test-discovery.c src/cluster/discovery.c src/cluster/discovery.h
+test_discovery_LDADD = $(UNIT_LDADD)
+
 UNIT_TESTS += test-procfs
 test_procfs_SOURCES = tests/unit/test-procfs.c src/cli/procfs.c src/cli/procfs.h src/cli/procfs-remote.c
 test_procfs_LDADD = $(UNIT_LDADD)
