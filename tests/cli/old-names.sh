@@ -1,13 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # old-names - each of openMosix's names does on two nodes what its examples said
+export RIG=${RIG:-6}
 . "$(dirname "$0")/../lib.sh"
 [ "$(id -u)" = 0 ] || skip "only root can make networks"
 requires script ip
 rig_up 2 --netns
 cp "$build/sojourn-openmosix" "$work/"
-old() { local node=$1; shift; on "$node" timeout 90 "$work/sojourn-openmosix" "$@"; }
-admin() { local node=$1; shift; (cd "$work" && rig on "$node" -u root timeout 90 "$work/sojourn-openmosix" "$@"); }
+old() { local node=$1; shift; on "$node" timeout 90 "$work/sojourn-openmosix" "$@" </dev/null; }
+admin() { local node=$1; shift; (cd "$work" && rig on "$node" -u root timeout 90 "$work/sojourn-openmosix" "$@" </dev/null); }
 is() { [ "$2" = "$3" ] || fail "$1: \"$2\" is not \"$3\""; }
 has() { case $2 in *"$3"*) ;; *) fail "$1: \"$2\" does not have \"$3\"" ;; esac; }
 tried=" "
@@ -55,7 +56,7 @@ has mps "$(old node1 mps | grep " *$pid ")" "$two"
 old node1 migrate $pid home && job_is_on node1 walker node1 || fail "migrate home"
 old node1 migrate $pid balance || fail "migrate balance"
 old node1 joingroup $pid $other 5 || fail joingroup
-is showgroup "$(old node1 showgroup 5 | sort)" "$(printf '%s\n' $pid $other | sort)"
+is showgroup "$(old node1 showgroup 5 | tr ' ' '\n' | sort)" "$(printf '%s\n' $pid $other | sort)"
 old node1 migrategroup 5 $two && job_is_on node1 walker node2 && job_is_on node1 runner node2 || fail "migrategroup"
 old node1 resetgroup 5 || fail resetgroup
 is showgroup "$(old node1 showgroup 5 2>/dev/null)" ""
@@ -83,7 +84,7 @@ tried+="mosctl "
 
 note "what watches"
 for name in mon mosmon mtop; do
-    on node1 env TERM=xterm script -qec "timeout 2 $work/sojourn-openmosix $name" /dev/null </dev/null >"$work/out" 2>&1
+    on node1 env TERM=xterm script -qec "timeout --foreground 2 $work/sojourn-openmosix $name" /dev/null </dev/null >"$work/out" 2>&1
     grep -qE "node2|$two|walker" "$work/out" || fail "$name shows nothing: $(cat "$work/out")"
 done
 old node1 omdiscd || fail omdiscd

@@ -67,7 +67,7 @@ def commands(path, *names):
     for name in names:
         assert name in tries or name in alone or name in jobs, f"how would a stranger try \"sojourn {name}\"? say it in strangers.py"
         line = tries.get(name, [name] if name in alone else [name, "JOB"])
-        for word in (job["id"], job["name"], str(job["pid"])) if line else ():
+        for word in (job["id"], job["name"], str(job["pid"])) if line and "JOB" in line else ("",) if line else ():
             done = subprocess.run([program] + [word if part == "JOB" else part for part in line], stdin=subprocess.DEVNULL,
                                   capture_output=True, text=True, timeout=20)
             keeps_silent(f"sojourn {name}", (done.stdout + done.stderr).replace(word, ""))
@@ -121,7 +121,7 @@ def files(*roots):
     with open("/proc/net/unix") as f:
         paths = {line.split()[7] for line in f if len(line.split()) > 7}
     for path in paths:
-        if not any(root in path for root in roots) and "sojourn" not in path:
+        if not any(root in path for root in roots):
             continue
         with socket.socket(socket.AF_UNIX) as s:
             sockets += 1
@@ -131,16 +131,16 @@ def files(*roots):
             except OSError:
                 continue
             assert path.endswith("/control"), f"{path} takes a stranger"
-    assert sockets >= 5, paths
+    assert sockets >= 5 or len(roots) == 1, paths
     print(f"{seen} files, {sockets} sockets")
 
 
-def tcp(*ports):
+def tcp(address, *ports):
     """TLS and HTTP ports of the node: nothing without a certificate, a token."""
     for port in ports:
         for path in "/", "/metrics", "/events", "/call":
             try:
-                connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=2)
+                connection = http.client.HTTPConnection(address, int(port), timeout=2)
                 connection.request("GET", path)
                 keeps_silent(f"port {port}{path}", connection.getresponse().read1(65536).decode(errors="replace"))
             except (OSError, http.client.HTTPException):

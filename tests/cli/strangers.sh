@@ -48,9 +48,10 @@ for node in node1 node2; do
     stranger $node commands "$socket" $commands
     stranger $node web "$(rig on $node -u sojourn-stranger sojourn web)" $orders
     stranger $node files "$rig_base" "$home" /dev/shm
-    stranger $node processes $(pgrep -f "$rig_base") $(pgrep -f 'sojourn run .*walker') $(pgrep -u "$job_user" sojourn)
-    port=$(on $node sojourn cluster members --json | python3 -c 'import json,sys; print(json.load(sys.stdin)[0]["port"])')
-    stranger $node tcp "$port" $((port + 10000))
+    stranger $node processes $(pgrep -f "$rig_base/") $(pgrep -f 'sojourn run .*walker') $(pgrep -u "$job_user" sojourn)
+    read -r address port < <(on $node sojourn cluster members --json |
+        python3 -c 'import json, sys; r = json.load(sys.stdin)[0]; print(r["address"], r["port"])')
+    stranger $node tcp "$address" "$port" $((port + 10000))
 done
 [ "$(state)" = "$before" ] || fail "the job was \"$before\", and is \"$(state)\""
 
