@@ -56,7 +56,12 @@ class Ticks:
         self.thread = threading.Thread(target=self.listen, daemon=True)
         self.thread.start()
 
+    def forget(self, fd):
+        with contextlib.suppress(KeyError, ValueError):
+            self.selector.unregister(fd)
+
     def add(self, fd):
+        self.forget(fd)  # the number of one that was closed before its end was seen
         self.selector.register(fd, selectors.EVENT_READ)
         os.write(self.wake_write, b'.')
 
@@ -72,7 +77,7 @@ class Ticks:
                 if data:
                     self.times.append(now_ms())
                 else:
-                    self.selector.unregister(key.fd)
+                    self.forget(key.fd)
 
     def end(self):
         self.ended = True
