@@ -129,7 +129,7 @@ try 0 bring --json
 is "$(field '["stayed"]')" '[]'
 try 1 drain --deadline=10
 is "$asked" 'node.drain {"deadline_s": 10}'
-has "$out" "Job fedcba98 will not make it: it needs about 12.2 s."
+has "$out" "Job fedcba98 will not make it: it needs about 12.2 s when its turn comes."
 has "$out" "Job fedcba98 stays: it would not have been out in time."
 has "$err" "1 job has not moved"
 try 0 events
