@@ -21,7 +21,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#define READ_AHEAD_KB "512"
+#define READ_AHEAD_KB "4096"
 #define PLAIN (MS_NOSUID | MS_NOEXEC)
 
 typedef struct {
@@ -138,8 +138,9 @@ static void tune_files(void)
         closedir(folder);
 }
 
-/* 128 KiB, Linux's own, is too little for a file that lies a network away. But Linux reads as much around each page of a
- * library that a program that starts happens to touch: two megabytes for "true", which take time and then travel. */
+/* 128 KiB, Linux's own, is too little for a file that lies a network away: whoever reads it would wait half of the time. What
+ * is mapped is read by 128 KiB all the same (docs/kernel.md, 42-read-ahead). Not at once: what a program that starts reads
+ * of its files is little, and all else would take time and then travel. */
 void mounts_read_far(void)
 {
     if (read_ahead < 0)
