@@ -69,6 +69,16 @@ void back_to_front(Back *back, const void *head, gsize head_size, const void *da
 
 /* To the guest */
 
+/* What the guest hears next may speak of what home has just done to its files. */
+static void catch_up(Back *back)
+{
+    if (!back->files)
+        return;
+    files_catch_up(back->files);
+    if (replies_some(back->replies))
+        replies_flush(back->replies);
+}
+
 static void flush_to_guest(Back *back, LinkChannel channel)
 {
     GBytes *message;
@@ -86,6 +96,7 @@ void back_to_guest(Back *back, LinkChannel channel, const void *bytes, gsize siz
 {
     if (!back->link)
         return;
+    catch_up(back);
     if (back->to_guest[channel].length == 0 &&
         link_send(back->link, channel, bytes, size) != -EAGAIN) {
         port_flush(back->port);
@@ -493,6 +504,7 @@ static FilesCache cache_mode(const char *word)
 static int sockets_send_record(const void *head, gsize head_size, const void *data, gsize size,
                                gpointer user)
 {
+    catch_up(user);
     return link_send2(((Back *) user)->link, LINK_SOCKETS, head, head_size, data, size);
 }
 

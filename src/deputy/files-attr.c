@@ -57,9 +57,9 @@ void files_fill_attr(const Files *files, const FilesInode *inode, const struct s
         hollow_attr(inode, attr);
 }
 
-static void split_timeout(const Files *files, guint64 *seconds, guint32 *ns)
+static void split_timeout(const Files *files, gboolean watched, guint64 *seconds, guint32 *ns)
 {
-    double timeout = files_timeout(files);
+    double timeout = files_timeout(files, watched);
 
     *seconds = (guint64)timeout;
     *ns = (guint32)((timeout - (double)*seconds) * 1e9);
@@ -69,8 +69,10 @@ void files_fill_entry(Files *files, const FilesNode *parent, const char *name, F
                       const struct statx *stx, struct fuse_entry_out *out)
 {
     *out = (struct fuse_entry_out){ .nodeid = inode->id };
-    split_timeout(files, &out->entry_valid, &out->entry_valid_nsec);
-    split_timeout(files, &out->attr_valid, &out->attr_valid_nsec);
+    split_timeout(files, name && files_watch_names(files, parent->inode), &out->entry_valid,
+                  &out->entry_valid_nsec);
+    split_timeout(files, files_watch_attributes(files, name ? parent->inode : NULL, inode, stx),
+                  &out->attr_valid, &out->attr_valid_nsec);
     files_fill_attr(files, inode, stx, &out->attr);
     if (files_bare(files, inode, stx, name ? parent->fd : -1, name))
         out->attr.flags |= FILES_ATTR_NO_XATTR;
@@ -82,13 +84,32 @@ void files_fill_entry(Files *files, const FilesNode *parent, const char *name, F
     out->attr.rdev = device_number(stx->stx_dev_major, stx->stx_dev_minor);
 }
 
+gboolean files_fill_nothing(Files *files, const FilesNode *parent, struct fuse_entry_out *out)
+{
+    *out = (struct fuse_entry_out){ 0 };
+    if (!files_watch_names(files, parent->inode))
+        return FALSE;
+    split_timeout(files, TRUE, &out->entry_valid, &out->entry_valid_nsec);
+    return TRUE;
+}
+
+/* Where the inode's changes are told, held; only who asks for attributes may believe them for long. */
+static FilesInode *watched_folder(Files *files, FilesInode *inode)
+{
+    return files->watch && files_current.asks && !S_ISDIR(inode->type) ? files_inode_folder(files->inodes, inode)
+                                                                       : NULL;
+}
+
 static void reply_attr(fuse_req_t req, FilesInode *inode, const struct statx *stx)
 {
     Files *files = files_of(req);
     struct fuse_attr_out out = { 0 };
     int fd = files->bare ? files_inode_fd_if_open(files->inodes, inode) : -1;
+    FilesInode *folder = watched_folder(files, inode);
 
-    split_timeout(files, &out.attr_valid, &out.attr_valid_nsec);
+    split_timeout(files, files_watch_attributes(files, folder, inode, stx), &out.attr_valid, &out.attr_valid_nsec);
+    if (folder)
+        files_inodes_put(files->inodes, folder);
     files_fill_attr(files, inode, stx, &out.attr);
     if (files_bare(files, inode, stx, fd, NULL))
         out.attr.flags |= FILES_ATTR_NO_XATTR;
@@ -111,16 +132,23 @@ void files_op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
     Files *files = files_of(req);
     FilesHandle *handle = fi ? files_handle_get(files, fi->fh, ino) : NULL;
+    FilesInode *folder = NULL;
     struct statx stx;
     FilesNode node;
     int error = files_node_get(files, ino, FALSE, &node);
 
+    if (!error && files->watch) {
+        folder = files_inode_parent(files->inodes, node.inode, NULL);
+        files_watch_look(files, folder, -1);
+    }
     if (!error)
         error = files_stat(files, node.inode, handle, &stx);
     if (error)
         fuse_reply_err(req, -error);
     else
         reply_attr(req, node.inode, &stx);
+    if (folder)
+        files_inodes_put(files->inodes, folder);
     files_node_put(&node);
     if (handle)
         files_handle_put(files, handle);
@@ -202,6 +230,7 @@ void files_op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *st, int to_se
         error = set_attributes(&node, handle, st, to_set);
         if (statx(node.fd, "", AT_EMPTY_PATH, FILES_STATX, &after) < 0)
             after = before;
+        files_watch_catch_up(files);
         files_inode_own_end(files->inodes, node.inode, &after);
     }
     if (error)
@@ -314,6 +343,7 @@ static void change_xattr(fuse_req_t req, fuse_ino_t ino, const char *name, const
             error = -errno;
         if (statx(node.fd, "", AT_EMPTY_PATH, FILES_STATX, &after) < 0)
             after = before;
+        files_watch_catch_up(files);
         files_inode_own_end(files->inodes, node.inode, &after);
         /* an ACL changes the mode; a guest that keeps times itself would not ask */
         if (!error && g_str_has_prefix(name, "system.posix_acl_"))

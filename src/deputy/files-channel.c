@@ -61,6 +61,7 @@ void files_answer(Files *files, guint64 unique, int error, const void *data, siz
 
     if (hold_back(error))
         return;
+    files_watch_catch_up(files);
     if (error == ESTALE)
         files_again_begin(files->again, files_current.pid);
     if (!g_atomic_int_get(&files->ended))
@@ -90,6 +91,8 @@ static ssize_t write_reply(int fd, struct iovec *iov, int count, void *user)
         size += iov[i].iov_len;
     if (head->unique == files_current.unique && hold_back(-head->error))
         return size;
+    if (head->unique)
+        files_watch_catch_up(files);
     if (head->error == -ESTALE && head->unique == files_current.unique)
         files_again_begin(files->again, files_current.pid);
     if (files_current.in_init)
@@ -159,6 +162,9 @@ static void process(Files *files, void *data, size_t size)
 
     files_current.unique = head->unique;
     files_current.pid = head->pid;
+    files_current.look = 0;
+    files_current.asks = head->opcode == FUSE_LOOKUP || head->opcode == FUSE_READDIRPLUS ||
+                         head->opcode == FUSE_GETATTR || head->opcode == FUSE_OPENDIR;
     files_current.again = files_again_is(files->again, head->pid);
     if (files_current.again && head->opcode != FUSE_LOOKUP) /* another ESTALE begins anew */
         files_again_end(files->again, head->pid);
@@ -313,6 +319,8 @@ static void init(Files *files, const void *request, size_t size)
         files->init_flags |= (guint64)in->flags2 << 32;
     if (files->init_flags & FILES_NO_XATTR_FLAG && files->cache != FILES_CACHE_NONE)
         files->bare = files_bare_new();
+    if (files->init_flags & FILES_INVAL_NAMES)
+        files->watch = files->watching;
     files->submounts = (in->flags & FUSE_SUBMOUNTS) != 0;
     files_current.in_init = TRUE;
     fuse_session_process_buf(files->session, &buf);

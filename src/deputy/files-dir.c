@@ -25,6 +25,7 @@ void files_op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
         return;
     }
     if (!error) {
+        files_watch_look(files, node.inode, node.fd);
         fd = open(files_fd_name(node.fd).text,
                   O_RDONLY | O_DIRECTORY | O_CLOEXEC | (fi->flags & O_NOATIME));
         if (fd < 0)
@@ -34,6 +35,8 @@ void files_op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
         fuse_reply_err(req, -error);
     } else {
         out.fh = files_handle_add(files, node.inode, fd, O_RDONLY | O_DIRECTORY);
+        if (files_watch_names(files, node.inode)) /* the guest keeps the listing, and reads it anew now */
+            out.open_flags = FOPEN_CACHE_DIR;
         fuse_reply_buf(req, (const char *)&out, sizeof(out));
     }
     files_node_put(&node);
@@ -153,12 +156,34 @@ static int list_hollow(Listing *l, gint64 offset)
     return 0;
 }
 
+/* The guest has the folder open without having said so, for it had the listing (docs/kernel.md, 41-beliefs): a handle
+ * for this request, or 0. */
+static guint64 open_passing(Files *files, guint64 ino)
+{
+    FilesNode node;
+    guint64 fh = 0;
+
+    if (files_node_get(files, ino, TRUE, &node) == 0 && S_ISDIR(node.inode->type)) {
+        int fd = open(files_fd_name(node.fd).text, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd >= 0)
+            fh = files_handle_add(files, node.inode, fd, O_RDONLY | O_DIRECTORY);
+    }
+    files_node_put(&node);
+    return fh;
+}
+
 static void read_directory(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
                            struct fuse_file_info *fi, gboolean plus)
 {
     Files *files = files_of(req);
     Listing l = { files, { 0 }, NULL, plus, files_current.buffer, MIN(size, FILES_MAX_IO) };
+    guint64 passing = 0;
     int error = files_node_get(files, ino, plus, &l.folder);
+
+    if (!error && fi->fh == 0)
+        fi->fh = passing = open_passing(files, ino);
+    if (!error && plus)
+        files_watch_look(files, l.folder.inode, l.folder.fd);
 
     if (l.folder.inode && l.folder.inode->hollow) {
         error = list_hollow(&l, offset);
@@ -172,6 +197,8 @@ static void read_directory(fuse_req_t req, fuse_ino_t ino, size_t size, off_t of
         fuse_reply_buf(req, files_current.buffer, l.at - files_current.buffer);
     if (l.handle)
         files_handle_put(files, l.handle);
+    if (passing)
+        files_handle_close(files, passing, ino);
     files_node_put(&l.folder);
 }
 
@@ -196,7 +223,8 @@ void files_op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *
 void files_op_fsyncdir(fuse_req_t req, fuse_ino_t ino, int data_only, struct fuse_file_info *fi)
 {
     Files *files = files_of(req);
-    FilesHandle *handle = files_handle_get(files, fi->fh, ino);
+    guint64 passing = fi->fh ? 0 : open_passing(files, ino);
+    FilesHandle *handle = files_handle_get(files, passing ? passing : fi->fh, ino);
     int error = 0;
 
     if (handle && (data_only ? fdatasync(handle->fd) : fsync(handle->fd)) < 0)
@@ -204,4 +232,6 @@ void files_op_fsyncdir(fuse_req_t req, fuse_ino_t ino, int data_only, struct fus
     fuse_reply_err(req, error);
     if (handle)
         files_handle_put(files, handle);
+    if (passing)
+        files_handle_close(files, passing, ino);
 }

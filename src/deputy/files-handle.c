@@ -219,6 +219,17 @@ void files_handle_put(Files *files, FilesHandle *h)
     files_inode_closed(files->inodes, inode);
 }
 
+void files_handles_each(FilesHandles *t, const FilesInode *folder, void (*each)(FilesInode *inode, void *user), void *user)
+{
+    g_mutex_lock(&t->lock);
+    for (guint32 s = 1; s < t->count; s++) {
+        FilesInode *inode = t->slots[s].handle ? t->slots[s].handle->inode : NULL;
+        if (inode && (!folder || inode->parent == folder))
+            each(inode, user);
+    }
+    g_mutex_unlock(&t->lock);
+}
+
 gboolean files_handle_close(Files *files, guint64 fh, guint64 id)
 {
     FilesHandles *t = files->handles;

@@ -25,6 +25,7 @@ typedef struct FilesHandle FilesHandle;
 typedef struct FilesCommon FilesCommon;
 typedef struct FilesBare FilesBare;
 typedef struct FilesAgain FilesAgain;
+typedef struct FilesWatch FilesWatch;
 
 struct Files {
     gboolean read_only;
@@ -42,6 +43,8 @@ struct Files {
     gboolean submounts; /* the guest's kernel understands FUSE_ATTR_SUBMOUNT */
     guint64 init_flags; /* what the guest's kernel offered in INIT */
     FilesBare *bare;    /* NULL if the guest's kernel has no use for it */
+    FilesWatch *watch;  /* NULL until INIT, and if the guest's kernel has no use for it, or nothing is believed */
+    FilesWatch *watching; /* the same, from the beginning */
     gint init_done;
     gint ended; /* no more answers */
 };
@@ -50,8 +53,8 @@ struct Files {
 
 extern const struct fuse_lowlevel_ops files_ops;
 
-/* Seconds that the guest may believe names and attributes. */
-double files_timeout(const Files *files);
+/* Seconds that the guest may believe names and attributes; it is told when what is watched changes. */
+double files_timeout(const Files *files, gboolean watched);
 
 /* Tells the guest that its attributes of inode id are stale (its pages follow by AUTO_INVAL). Never
  * more than that: to drop pages the guest may have to wait for a reply that is behind us. */
@@ -75,6 +78,10 @@ typedef struct {
     gboolean tries; /* a refusal is not the last word yet */
     int refused;    /* that came, while it was not: an errno */
     gboolean again; /* it walks its path for the second time (files-again.c) */
+    gboolean asks;  /* for names or attributes, and changes none */
+    guint64 look;   /* rounds of files-watch.c when it first looked into a folder; 0: has not */
+    const FilesInode *looked; /* that folder, and its own rounds then */
+    guint looked_rounds;
 } FilesCurrent;
 
 extern _Thread_local FilesCurrent files_current;
@@ -156,6 +163,53 @@ void files_bare_free(FilesBare *bare);
 gboolean files_bare(Files *files, FilesInode *inode, const struct statx *stx, int fd,
                     const char *name);
 
+/* An inode of the guest's together with a descriptor of it, for the time of a request. */
+typedef struct {
+    Files *files;
+    FilesInode *inode;
+    int fd;
+} FilesNode;
+
+/* ---- files-watch.c: what happens at home to what the guest believes ---- */
+
+/* Our guest's kernel: invalidating a folder outdates its names (guest/kernel/patches/41-beliefs). */
+#define FILES_INVAL_NAMES (G_GUINT64_CONSTANT(1) << 61)
+
+/* Starts watching: NULL if the user may not. Before the sandbox closes. end: before the workers are, nothing is told
+ * any more; free: when the inodes have gone. */
+FilesWatch *files_watch_new(Files *files);
+void files_watch_end(FilesWatch *watch);
+void files_watch_free(FilesWatch *watch);
+
+/* The current request is about to look at names or attributes: in folder, of which fd is an O_PATH descriptor; or
+ * anywhere (NULL). */
+void files_watch_look(Files *files, FilesInode *folder, int fd);
+
+/* The same for the attributes of a folder that was just found as parent/name and is *stx, or now is. */
+void files_watch_child(Files *files, const FilesNode *parent, const char *name, FilesInode *folder, struct statx *stx);
+
+/* A folder is forgotten; the inodes may be locked. */
+void files_watch_drop(FilesWatch *watch, int wd);
+
+/* Whether the guest will be told when names in folder come or go, or attributes of the inode, seen in folder (NULL:
+ * not known where), change: what this request has seen may be believed for long. Attributes only where the guest's
+ * kernel knows what came between question and answer: LOOKUP, READDIRPLUS, GETATTR. */
+gboolean files_watch_names(Files *files, FilesInode *folder);
+gboolean files_watch_attributes(Files *files, FilesInode *folder, FilesInode *inode, const struct statx *stx);
+
+/* Tells the guest what has happened until now. */
+void files_watch_catch_up(Files *files);
+
+/* The job changes a name in folder, which makes so many events; own is the caller's until it is done. */
+typedef struct FilesOwn {
+    FilesInode *folder;
+    const char *name;
+    int left, events;
+    struct FilesOwn *next;
+} FilesOwn;
+void files_watch_own(Files *files, FilesOwn *own, FilesInode *folder, const char *name, int events);
+void files_watch_own_done(Files *files, FilesOwn *own, gboolean success);
+
 /* ---- files-handle.c: what the guest has open ---- */
 
 struct FilesHandle {
@@ -186,17 +240,14 @@ void files_handle_put(Files *files, FilesHandle *handle);
 /* A descriptor that no other handle has: for flock. -1 and errno if there can be none. */
 int files_handle_own_fd(FilesHandle *handle);
 
+/* Calls back, with the handles locked, for what is open in folder (NULL: anywhere), as far as that is known. */
+void files_handles_each(FilesHandles *handles, const FilesInode *folder, void (*each)(FilesInode *inode, void *user),
+                        void *user);
+
 /* The guest closed it; FALSE if there is no such handle. */
 gboolean files_handle_close(Files *files, guint64 fh, guint64 id);
 
 /* ---- files-attr.c ---- */
-
-/* An inode of the guest's together with a descriptor of it, for the time of a request. */
-typedef struct {
-    Files *files;
-    FilesInode *inode;
-    int fd;
-} FilesNode;
 
 void files_fill_attr(const Files *files, const FilesInode *inode, const struct statx *stx,
                      struct fuse_attr *attr);
@@ -204,6 +255,9 @@ void files_fill_attr(const Files *files, const FilesInode *inode, const struct s
 /* The entry name (NULL: none) of parent. */
 void files_fill_entry(Files *files, const FilesNode *parent, const char *name, FilesInode *inode,
                       const struct statx *stx, struct fuse_entry_out *out);
+
+/* The answer that parent has no such name: FALSE if it is not to be believed at all. */
+gboolean files_fill_nothing(Files *files, const FilesNode *parent, struct fuse_entry_out *out);
 
 /* Attributes of an inode by the handle if that is not NULL; 0 or -errno. */
 int files_stat(Files *files, FilesInode *inode, FilesHandle *handle, struct statx *stx);
@@ -246,7 +300,7 @@ void files_op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name);
 void files_op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
                      const char *new_name, unsigned int flags);
 
-/* ---- files-data.c ---- */
+/* ---- files-open.c ---- */
 
 /* O_TMPFILE, which libfuse does not know: a raw request, already checked. */
 void files_tmpfile(Files *files, const void *request);
@@ -254,6 +308,9 @@ void files_tmpfile(Files *files, const void *request);
 void files_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void files_op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
                      struct fuse_file_info *fi);
+
+/* ---- files-data.c ---- */
+
 void files_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
                    struct fuse_file_info *fi);
 void files_op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off_t offset,

@@ -19,6 +19,9 @@ struct FilesInode {
     gint64 bare;     /* its ctime when it was seen to have no extended attributes (files-bare.c) */
     gboolean hollow; /* a mount point of a file system that is refused: an empty directory */
     gint skew;       /* odd: attributes show a time one nanosecond off, see files-inode.c */
+    gint wd;         /* folder: its watch; 0 untried, -1 has none (files-watch.c) */
+    guint rounds;    /* folder: counts what home did in it (files-watch.c) */
+    gboolean told;   /* the guest believes nothing of it for longer than a second (files-watch.c) */
     /* the rest belongs to files-inode.c */
     guint64 lookups;
     guint refs;
@@ -104,6 +107,16 @@ gboolean files_inode_moved(FilesInodes *table, FilesInode *inode);
 void files_inode_opened(FilesInodes *table, FilesInode *inode);
 void files_inode_closed(FilesInodes *table, FilesInode *inode);
 
+/* The folder in which the inode was looked up, held, and its name there (to be freed; or NULL: not wanted). NULL if it has
+ * no name. */
+FilesInode *files_inode_parent(FilesInodes *table, FilesInode *inode, char **ret_name);
+
+/* The same, but only if the inode is there still. */
+FilesInode *files_inode_folder(FilesInodes *table, FilesInode *inode);
+
+/* Whether the guest knows that the inode is *stx: it was told, or is about to be as it changes it just now. */
+gboolean files_inode_known(FilesInodes *table, FilesInode *inode, const struct statx *stx);
+
 /* Whether the times of *stx are to be shown one nanosecond off. */
 gboolean files_inode_skewed(const FilesInode *inode, const struct statx *stx);
 
@@ -121,11 +134,13 @@ void files_inodes_count(FilesInodes *table, guint *inodes, guint *descriptors);
 
 /* What a walk needs from elsewhere, set once: enter and leave are called around what must not be
  * hindered by the requesting process's rights, refused says whether a mount just entered, of which
- * fd is an O_PATH descriptor, must be left alone. Each may be NULL. */
+ * fd is an O_PATH descriptor, must be left alone; forgotten is called, with the table locked, when a
+ * folder goes that had a watch. Each may be NULL. */
 typedef struct {
     void (*enter)(void);
     void (*leave)(void);
     gboolean (*refused)(int fd, void *user);
+    void (*forgotten)(int wd, void *user);
     void *user;
 } FilesWalk;
 

@@ -85,6 +85,7 @@ int files_look(Files *files, const FilesNode *parent, const char *name, FilesIno
     gboolean hollow = FALSE;
     int fd = -1;
 
+    files_watch_look(files, parent->inode, parent->fd);
     if (statx(parent->fd, name, AT_SYMLINK_NOFOLLOW, FILES_STATX, stx) < 0)
         return -errno;
     if (files_current.again || other_mount(parent->inode, stx)) {
@@ -93,6 +94,8 @@ int files_look(Files *files, const FilesNode *parent, const char *name, FilesIno
             return fd;
     }
     *inode = files_inodes_look(files->inodes, parent->inode, name, stx, hollow, fd);
+    if (S_ISDIR((*inode)->type))
+        files_watch_child(files, parent, name, *inode, stx);
     return 0;
 }
 
@@ -105,6 +108,10 @@ static void reply_entry(fuse_req_t req, const FilesNode *parent, const char *nam
     struct statx stx;
     int error = files_look(files, parent, name, &inode, &stx);
 
+    if (error == -ENOENT && files_current.asks && files_fill_nothing(files, parent, &out)) {
+        fuse_reply_buf(req, (const char *)&out, sizeof(out));
+        return;
+    }
     if (error) {
         fuse_reply_err(req, -error);
         return;
@@ -178,12 +185,15 @@ void files_op_readlink(fuse_req_t req, fuse_ino_t ino)
 void files_op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t dev)
 {
     FilesNode node;
+    FilesOwn own;
     int error = writable_node(files_of(req), parent, name, &node);
 
     if (!error) {
+        files_watch_own(files_of(req), &own, node.inode, name, 1);
         files_cred_umask(fuse_req_ctx(req)->umask);
         if (mknodat(node.fd, name, mode, dev) < 0)
             error = -errno;
+        files_watch_own_done(files_of(req), &own, !error);
     }
     if (error)
         fuse_reply_err(req, -error);
@@ -195,12 +205,15 @@ void files_op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t 
 void files_op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
 {
     FilesNode node;
+    FilesOwn own;
     int error = writable_node(files_of(req), parent, name, &node);
 
     if (!error) {
+        files_watch_own(files_of(req), &own, node.inode, name, 1);
         files_cred_umask(fuse_req_ctx(req)->umask);
         if (mkdirat(node.fd, name, mode & 07777) < 0)
             error = -errno;
+        files_watch_own_done(files_of(req), &own, !error);
     }
     if (error)
         fuse_reply_err(req, -error);
@@ -212,10 +225,15 @@ void files_op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t 
 void files_op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name)
 {
     FilesNode node;
+    FilesOwn own;
     int error = writable_node(files_of(req), parent, name, &node);
 
-    if (!error && symlinkat(target, node.fd, name) < 0)
-        error = -errno;
+    if (!error) {
+        files_watch_own(files_of(req), &own, node.inode, name, 1);
+        if (symlinkat(target, node.fd, name) < 0)
+            error = -errno;
+        files_watch_own_done(files_of(req), &own, !error);
+    }
     if (error)
         fuse_reply_err(req, -error);
     else
@@ -228,6 +246,7 @@ void files_op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char
     Files *files = files_of(req);
     FilesNode folder, node = { 0 };
     struct statx before, after;
+    FilesOwn own;
     int error = writable_node(files, parent, name, &folder);
 
     if (!error)
@@ -236,8 +255,10 @@ void files_op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char
         error = -errno;
     if (!error) {
         files_inode_own_begin(files->inodes, node.inode, &before);
+        files_watch_own(files, &own, folder.inode, name, 1);
         if (linkat(AT_FDCWD, files_fd_name(node.fd).text, folder.fd, name, AT_SYMLINK_FOLLOW) < 0)
             error = -errno;
+        files_watch_own_done(files, &own, !error);
         if (statx(node.fd, "", AT_EMPTY_PATH, FILES_STATX, &after) < 0)
             after = before;
         files_inode_own_end(files->inodes, node.inode, &after);
@@ -266,6 +287,7 @@ static void remove_name(fuse_req_t req, fuse_ino_t parent, const char *name, int
     Files *files = files_of(req);
     FilesInode *victim = NULL;
     FilesNode node;
+    FilesOwn own;
     struct statx stx;
     int error = writable_node(files, parent, name, &node);
 
@@ -273,11 +295,13 @@ static void remove_name(fuse_req_t req, fuse_ino_t parent, const char *name, int
         gboolean pinned;
         victim = known(files, &node, name, &stx);
         pinned = victim && files_inode_pin(files->inodes, victim, node.inode, name) == 0;
+        files_watch_own(files, &own, node.inode, name, 1);
         if (unlinkat(node.fd, name, flags) < 0) {
             error = -errno;
             if (pinned)
                 files_inode_named(files->inodes, victim, node.inode, name);
         }
+        files_watch_own_done(files, &own, !error);
     }
     fuse_reply_err(req, -error);
     if (victim)
@@ -307,11 +331,18 @@ typedef struct {
 static int rename_known(Files *files, const Rename *r, FilesInode *moved, FilesInode *target)
 {
     gboolean exchange = (r->flags & RENAME_EXCHANGE) != 0;
+    int events = exchange || r->flags & RENAME_WHITEOUT ? 2 : 1, error = 0;
+    FilesOwn from, to;
     gboolean pinned = target && target != moved && !exchange &&
                       files_inode_pin(files->inodes, target, r->to->inode, r->new_name) == 0;
 
-    if (renameat2(r->from->fd, r->name, r->to->fd, r->new_name, r->flags) < 0) {
-        int error = errno;
+    files_watch_own(files, &from, r->from->inode, r->name, events);
+    files_watch_own(files, &to, r->to->inode, r->new_name, events);
+    if (renameat2(r->from->fd, r->name, r->to->fd, r->new_name, r->flags) < 0)
+        error = errno;
+    files_watch_own_done(files, &to, !error);
+    files_watch_own_done(files, &from, !error);
+    if (error) {
         if (pinned)
             files_inode_named(files->inodes, target, r->to->inode, r->new_name);
         return -error;

@@ -9,19 +9,21 @@
  *
  *     files-channel.c  queue, workers, replies          files-check.c   is a request well-formed?
  *     files-inode.c    what the guest knows: inodes     files-handle.c  what it has open
- *     files-name.c files-dir.c files-attr.c files-data.c files-flags.c files-lock-op.c   the operations
+ *     files-walk.c     descriptors of these             files-stamp.c   what its caches go back to
+ *     files-name.c files-dir.c files-attr.c files-open.c files-data.c files-flags.c files-lock-op.c   the operations
  *     files-lock.c     locks at home                    files-refuse.c  what is never entered
  *     files-cred.c     whose rights a worker has        files-bare.c    what has no xattrs
- *     files-again.c    second walks after ESTALE
+ *     files-again.c    second walks after ESTALE    files-watch.c    what happens at home to what is believed
  *
  * Trust: every byte from the guest may be a lie. Requests are checked for their form before libfuse
  * sees them; inodes and handles are numbers in tables, never pointers; names are single components
  * that are never followed; only regular files and directories are opened.
  *
  * Consistency. By default a written byte is at home when write() returns, names and attributes are
- * believed for a second, pages until the file is opened again and found changed (files-data.c), or
- * its times are seen to have changed, or a lock is got on it. A name that does not exist is asked
- * for each time. cache=none believes nothing: every look and every read asks home first; pages
+ * believed for a second, or, in a folder that is watched, until home changes them (files-watch.c);
+ * pages until the file is opened again and found changed (files-open.c), or its times are seen to
+ * have changed, or a lock is got on it. A name that does not exist is asked for each time, unless
+ * its folder is watched. cache=none believes nothing: every look and every read asks home first; pages
  * exist (else there would be no shared mmap) but are checked each time. cache=writeback lets the
  * guest hold back writes until fsync, close or memory pressure; it then believes its own sizes and
  * times of files, so it is for files that nobody at home changes meanwhile (and SEEK_DATA does not
@@ -47,9 +49,16 @@
 #define ROOT_DESCRIPTORS (1 << 20)
 #define IDLE_DESCRIPTORS 16384 /* O_PATH descriptors kept, at most; less if the limit is low */
 
-double files_timeout(const Files *files)
+double files_timeout(const Files *files, gboolean watched)
 {
-    return files->cache == FILES_CACHE_NONE ? 0 : 1;
+    if (files->cache == FILES_CACHE_NONE)
+        return 0;
+    return watched ? 60 : 1;
+}
+
+void files_catch_up(Files *files)
+{
+    files_watch_catch_up(files);
 }
 
 void files_forget_attributes(Files *files, guint64 id)
@@ -168,6 +177,11 @@ static gboolean is_refused(int fd, void *user)
     return files_refused(((Files *)user)->dev_device, fd);
 }
 
+static void forgotten(int wd, void *user)
+{
+    files_watch_drop(((Files *)user)->watching, wd);
+}
+
 static int open_root(Files *files, const char *root, GError **error)
 {
     int fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -191,7 +205,7 @@ static int open_root(Files *files, const char *root, GError **error)
 Files *files_new(const FilesOptions *options, FilesReply reply, void *user, GError **error)
 {
     Files *files = g_new0(Files, 1);
-    FilesWalk walk = { NULL, NULL, is_refused, files };
+    FilesWalk walk = { .refused = is_refused, .forgotten = forgotten, .user = files };
     int root = files_cred_init();
 
     if (root < 0) {
@@ -223,8 +237,9 @@ Files *files_new(const FilesOptions *options, FilesReply reply, void *user, GErr
         walk.enter = files_cred_enter;
         walk.leave = files_cred_leave;
     }
-    files_inodes_set_walk(files->inodes, &walk);
     files->handles = files_handles_new(files);
+    files->watching = files->cache == FILES_CACHE_THROUGH ? files_watch_new(files) : NULL;
+    files_inodes_set_walk(files->inodes, &walk);
     files->locks = files_locks_new(files_lock_done, files_fd_reopen, files);
     files->again = files_again_new();
     files->queue = files_queue_new(files, options->workers ? options->workers : DEFAULT_WORKERS);
@@ -236,6 +251,7 @@ void files_free(Files *files)
     if (!files)
         return;
     g_atomic_int_set(&files->ended, TRUE);
+    files_watch_end(files->watching);
     files_queue_free(files->queue);
     files_locks_free(files->locks);
     fuse_session_destroy(files->session);
@@ -243,5 +259,6 @@ void files_free(Files *files)
     files_bare_free(files->bare);
     files_again_free(files->again);
     files_inodes_free(files->inodes);
+    files_watch_free(files->watching);
     g_free(files);
 }

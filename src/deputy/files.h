@@ -37,5 +37,8 @@ void files_request(Files *files, const void *request, size_t size);
  * AF_UNIX socket, or the folder in which one is to be made. -errno: ESTALE, EROFS... */
 int files_place(Files *files, guint64 node, gboolean make);
 
+/* Tells the guest what home has changed until now, so that what is said to it next, in any way, finds it knowing. */
+void files_catch_up(Files *files);
+
 /* Answers no more, ends the workers and waiting locks, closes every file (locks fall with them). */
 void files_free(Files *files);

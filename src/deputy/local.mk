@@ -12,11 +12,15 @@ FILES_SOURCES = \
 	src/deputy/files-dir.c \
 	src/deputy/files-handle.c \
 	src/deputy/files-impl.h \
-	src/deputy/files-inode.c src/deputy/files-inode.h \
+	src/deputy/files-inode.c src/deputy/files-inode.h src/deputy/files-inode-impl.h \
 	src/deputy/files-lock-op.c \
 	src/deputy/files-lock.c src/deputy/files-lock.h \
 	src/deputy/files-name.c \
+	src/deputy/files-open.c \
 	src/deputy/files-refuse.c \
+	src/deputy/files-stamp.c \
+	src/deputy/files-walk.c \
+	src/deputy/files-watch.c \
 	src/deputy/files.c src/deputy/files.h \
 	$(NULL)
 SOCKETS_SOURCES = \

@@ -63,9 +63,13 @@ static gboolean check(GSource *source)
     return g_atomic_int_get(&((RepliesSource *) source)->replies->some);
 }
 
-static gboolean dispatch(GSource *source, GSourceFunc callback, gpointer user)
+gboolean replies_some(const Replies *replies)
 {
-    Replies *replies = ((RepliesSource *) source)->replies;
+    return g_atomic_int_get(&replies->some);
+}
+
+void replies_flush(Replies *replies)
+{
     g_autoptr(GPtrArray) fresh = take_fresh(replies);
 
     for (guint i = 0; i < fresh->len; i++) {
@@ -75,6 +79,13 @@ static gboolean dispatch(GSource *source, GSourceFunc callback, gpointer user)
     }
     flush_channel(replies, LINK_FILES);
     flush_channel(replies, LINK_BULK);
+}
+
+static gboolean dispatch(GSource *source, GSourceFunc callback, gpointer user)
+{
+    Replies *replies = ((RepliesSource *) source)->replies;
+
+    replies_flush(replies);
     port_flush(replies->port);
     return G_SOURCE_CONTINUE;
 }

@@ -18,5 +18,11 @@ void replies_add(Replies *replies, const struct iovec *parts, int count);
 /* Of all messages that were ever added. */
 guint64 replies_bytes(Replies *replies);
 
+/* Whether something was added that the link has not got yet. */
+gboolean replies_some(const Replies *replies);
+
+/* What was added until now is the link's, as far as there is credit; from the main loop. */
+void replies_flush(Replies *replies);
+
 /* The link takes messages of this channel again. */
 void replies_writable(Replies *replies, LinkChannel channel);

@@ -83,6 +83,8 @@ const char *const syscalls_allowed[] = {
     "getuid",
     "getuid32",
     "getxattr",
+    "inotify_add_watch",
+    "inotify_rm_watch",
     "lgetxattr",
     "linkat",
     "listxattr",

@@ -7,5 +7,5 @@ files_ops_SOURCES = tests/files/ops.c
 files_churn_SOURCES = tests/files/churn.c
 
 SHELL_TESTS += tests/files/ops.sh tests/files/coherence.sh tests/files/programs.sh tests/files/refuse.sh \
-	tests/files/ids.sh tests/files/load.sh
-EXTRA_DIST += tests/files/lib.sh tests/files/coherence.py
+	tests/files/ids.sh tests/files/load.sh tests/files/told.sh
+EXTRA_DIST += tests/files/lib.sh tests/files/coherence.py tests/files/told.py
