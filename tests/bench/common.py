@@ -165,7 +165,8 @@ def standing_still(guests):
 
 
 def output_of(command, **options):
-    result = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=120, **options)
+    options.setdefault('timeout', 120)
+    result = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, **options)
     if result.returncode:
         raise CannotMeasure(f'{" ".join(command[:6])}: {result.stderr.strip() or result.stdout.strip()}')
     return result.stdout

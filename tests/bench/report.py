@@ -38,7 +38,10 @@ NOTES = '''
 - *A stock guest*: Debian's kernel on q35 with the same program as its only process, 512 MiB (1 GiB where it reads 300 MB and
   frees 200 MiB first), moved by `virsh migrate --live` between the same two libvirtds; its figures are those of `virsh
   domjobinfo`. A distribution's services in it would only add to them.
-- Files: *cold* is the first time in a guest that has just begun, *warm* the second; home has the files in its memory.
+- Files: *cold* is the first time in a guest that has just begun, *warm* the second; home has the files in its memory. The trees
+  (this repository, Python's library, `/usr/include`) are at home, in a tmpfs, or behind sshfs; the programs are always home's.
+  *sshfs*: Debian's, in a job, with an sftp-server at home, by a connection through the same port, unencrypted.
+  *The bare virtio port*: as for sockets, from home to guest. For MB/s a larger ratio is the better one.
 - Sockets: a program in a job at home and one at home, joined by a TCP connection; 64 MB each way, questions one after the other.
   *The bare virtio port* is what all of it goes through: the same far end as the only process of a bare QEMU, without checksums,
   credit or anything else that a migration needs. *Both ends in one job*: 256 MB from one process to another; for these rows, and
