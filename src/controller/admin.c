@@ -13,9 +13,10 @@
 
 typedef void (*AdminCommand)(Node *node, Json *params, RpcCall *call);
 
-/* As people see it: a node that answers and is blocked is "blocked". */
+/* As people see it: a node that answers and is blocked is "blocked"; whose guests it has is for controllers. */
 static Json *seen(Json *row)
 {
+    json_remove(row, "guests");
     if (json_get_bool(row, "block", FALSE) && g_str_equal(json_get_string(row, "state", ""), "alive"))
         json_set_string(row, "state", "blocked");
     return row;

@@ -2,7 +2,7 @@
 # strangers.py - one who is not the job's user tries what there is: strangers.py CHECK WORD...; prints what it tried, or fails
 #
 # What must not come back is the job's *secret* (it stands in its environment, its output and its words), its id and its name.
-import http.client, json, os, re, signal, socket, subprocess, sys
+import functools, http.client, json, os, re, signal, socket, subprocess, sys
 
 check, *words = sys.argv[1:]
 job = json.loads(os.environ["JOB"])          # {"id", "name", "secret", "there": a node to move it to}
@@ -48,7 +48,8 @@ def methods(path, *names):
                       "method": "job.kill", "migration": "x", "user": "root", "uid": 0, "claim": "0" * 64}
             answer, text = call(path, method, params)
             # what it has said itself may come back
-            keeps_silent(method, text.replace(word, "") if answer and "error" in answer else text)
+            said = (word, params["id"]) if answer and "error" in answer else ()
+            keeps_silent(method, functools.reduce(lambda rest, part: rest.replace(part, ""), said, text))
             assert answer is not None, f"{method} has not answered"
             assert "error" in answer or method in HARMLESS, (method, answer)
     _, text = call(path, "job.events", {"follow": True}, 1)

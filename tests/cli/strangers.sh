@@ -23,7 +23,7 @@ print(json.dumps(told | {"there": sys.argv[2], "secret": sys.argv[1]}))' "$secre
 export JOB SOJOURN=sojourn
 stranger() {
     local node=$1; shift
-    (cd "$work" && rig on "$node" -u sojourn-stranger python3 "$work/strangers.py" "$@") >"$work/tried" 2>&1 ||
+    (cd "$work" && rig on "$node" -u sojourn-stranger /usr/bin/python3 "$work/strangers.py" "$@") >"$work/tried" 2>&1 ||
         fail "$node, $1: $(tail -n 6 "$work/tried")"
     note "$node: $(cat "$work/tried")"
 }
@@ -69,7 +69,7 @@ if [ -w /dev/fuse ] && command -v fusermount3 >/dev/null; then
 fi
 
 note "a controller that is started again is not told wrong"
-back=$(pgrep -u "$job_user" -f 'sojourn run .*walker')
+back=$(pgrep -u "$job_user" -f 'sojourn run .*walker' | tr '\n' ' ')
 kill -STOP $back
 at_exit "kill -CONT $back 2>/dev/null"
 old=$(cat "$rig_base/n1/sojournd.pid")
