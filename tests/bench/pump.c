@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* pump.c - the far end of what tests/bench/sockets.py measures: bytes up, bytes down, questions and answers
  *
- * usage: pump PORT [ADDRESS]   connected to 127.0.0.1:PORT, or that address, does what it is told there
- *        pump within MIB       a connection to itself; prints MB/s
+ * usage: pump PORT [ADDRESS [FILE]]  connected to 127.0.0.1:PORT, or that address, does what it is told there; meanwhile
+ *                                    another process writes and reads that file
+ *        pump within MIB             a connection to itself; prints MB/s
  * As process 1 of a bare guest it does the first on the guest's virtio port. An order is 16 bytes: a letter, a number in
  * decimal, zeros. u: so many bytes are sent. d: so many are taken, then one is sent. e: so many times 64 bytes come and
  * are sent back.
@@ -11,10 +12,12 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -23,8 +26,9 @@
 
 #define PORT "/dev/vport0p1"
 #define PIECE (256 << 10)
+#define LOAD_PIECES 64
 
-static char bytes[PIECE];
+static char bytes[PIECE] __attribute__((aligned(4096)));
 
 static void send_all(int fd, size_t size)
 {
@@ -122,6 +126,23 @@ static int within(size_t size)
     return status != 0;
 }
 
+/* Until the parent ends: each byte that is written, and each that is read, goes home. */
+static void load(const char *name)
+{
+    int fd = open(name, O_RDWR | O_CREAT | O_DIRECT | O_CLOEXEC, 0600);
+
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    for (off_t i = 0; fd >= 0; i++) {
+        off_t at = i % LOAD_PIECES * PIECE;
+
+        if (i / LOAD_PIECES % 2 ? pread(fd, bytes, PIECE, at) != PIECE : pwrite(fd, bytes, PIECE, at) != PIECE)
+            break;
+    }
+    perror(name);
+    kill(getppid(), SIGKILL);
+    _exit(1);
+}
+
 static void as_init(void)
 {
     int fd;
@@ -139,10 +160,12 @@ int main(int argc, char **argv)
         as_init();
     if (argc == 3 && strcmp(argv[1], "within") == 0)
         return within(strtoull(argv[2], NULL, 10) << 20);
-    if (argc != 2 && argc != 3)
+    if (argc < 2 || argc > 4)
         return 2;
     struct sockaddr_in address = local(atoi(argv[1]));
-    if (argc == 3 && !inet_aton(argv[2], &address.sin_addr))
+    if (argc > 2 && !inet_aton(argv[2], &address.sin_addr))
         return 2;
+    if (argc > 3 && fork() == 0)
+        load(argv[3]);
     obey(connected(&address));
 }

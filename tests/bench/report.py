@@ -44,8 +44,10 @@ NOTES = '''
   *The bare virtio port*: as for sockets, from home to guest. For MB/s a larger ratio is the better one.
 - Sockets: a program in a job at home and one at home, joined by a TCP connection; 64 MB each way, questions one after the other.
   *The bare virtio port* is what all of it goes through: the same far end as the only process of a bare QEMU, without checksums,
-  credit or anything else that a migration needs. *Both ends in one job*: 256 MB from one process to another; for these rows, and
-  the other MB/s, a larger ratio is the better one.
+  credit or anything else that a migration needs. *A stock kernel's virtio port* is that of a kernel of the same source and
+  configuration without our patches (`scripts/guest --stock`): the port as it is, which ours is faster than. *Under file
+  load*: another process of the job writes and reads a file of home's, past all caches. *Both ends in one job*: 256 MB from
+  one process to another; for these rows, and the other MB/s, a larger ratio is the better one.
 - *An idle job*: `sleep` in a job, one of many at once (`--jobs`); its share of memory that several processes have in common is
   counted (Pss). *Wake-ups*: how often a thread of its QEMU or deputy went to sleep.
 '''
