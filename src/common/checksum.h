@@ -9,13 +9,15 @@
 uint32_t crc32c(const void *data, size_t size);
 
 /* The running sum of a payload that may come in pieces; the pieces' borders do not matter. */
+#define SUM_LANES 4
+#define SUM_BLOCK (SUM_LANES * 8)
 typedef struct {
-    uint64_t sum;
+    uint64_t lane[SUM_LANES];   /* of every fourth word */
     uint64_t size;
     uint64_t part;   /* the size % 8 bytes that do not make a word yet, first byte lowest */
 } Sum;
 
-#define SUM_INIT ((Sum){ .sum = 0x9e3779b97f4a7c15u })
+#define SUM_INIT ((Sum){ .lane = { 0x9e3779b97f4a7c15u, 0xbf58476d1ce4e5b9u, 0x94d049bb133111ebu, 0xd1342543de82ef95u } })
 
 /* Takes size bytes into the sum; sum_copy also copies them to target on the way. */
 void sum_add(Sum *sum, const void *data, size_t size);

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define FRAME_VERSION 2
+#define FRAME_VERSION 3
 #define FRAME_MAGIC 0x4b4c4a53u   /* "SJLK" */
 #define FRAME_HEADER 48           /* bytes */
 /* bytes of header and payload: one write to a virtio-serial port */

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ACK_BYTES (128u << 10)       /* acknowledge at once after so many bytes */
+#define ACK_BYTES (512u << 10)       /* acknowledge at once after so many bytes */
 #define ASSEMBLY_SMALLEST 4096
 #define ASSEMBLY_KEPT (1100u << 10)  /* a longer buffer is not kept for the next message */
 
@@ -309,6 +309,11 @@ int link_input(Link *link, const void *data, size_t size)
     if (link->role == LINK_GUEST && size)
         watch_tail(link, data, size);
     return error;
+}
+
+size_t link_missing(const Link *link)
+{
+    return link->in_payload ? link->frame.length - link->payload_fill : 0;
 }
 
 void link_consumed(Link *link, LinkChannel channel, size_t size)

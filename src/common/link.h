@@ -81,6 +81,9 @@ bool link_wants_output(Link *link);
  * (guest: it discards until home's next HELLO, and asks for one). */
 int link_input(Link *link, const void *data, size_t size);
 
+/* Bytes of a frame whose beginning has come that are still on their way; 0: none has begun. */
+size_t link_missing(const Link *link);
+
 /* Milliseconds until link_tick must be called (-1: no need), by a monotonic clock in ms. */
 int link_timeout(Link *link, uint64_t now_ms);
 void link_tick(Link *link, uint64_t now_ms);
