@@ -46,10 +46,12 @@ static int open_port(void)
     return fd;
 }
 
-/* All that there is, with a pause now and then in which the host runs out of room. */
+/* All that there is, with a pause now and then in which the host fills all the room again: that there is something to be
+ * read is known by then. */
 static void read_all(int fd)
 {
     size_t done = 0, largest = 0;
+    long interrupted = 0, pauses = 0;
     uint32_t next = 0, wrong = 0;
 
     usleep(300000);
@@ -66,10 +68,15 @@ static void read_all(int fd)
         done += (size_t)size;
         if ((size_t)size > largest)
             largest = (size_t)size;
-        if (done / (1 << 20) != (done - (size_t)size) / (1 << 20))
+        if (done / (1 << 20) != (done - (size_t)size) / (1 << 20)) {
+            long before = interrupts();
             usleep(100000);
+            interrupted += interrupts() - before;
+            pauses++;
+        }
     }
-    printf("# %zu bytes, at most %zu at once\n", done, largest);
+    printf("# %zu bytes, at most %zu at once, %ld interrupts in %ld pauses\n", done, largest, interrupted, pauses);
+    ok(interrupted <= pauses, "who has not read everything is not interrupted");
     ok(done == SIZE && wrong == 0, "all bytes come, in order");
     ok(largest == sizeof numbers, "a read takes what many buffers hold");
 }
