@@ -71,6 +71,8 @@ enum home_sockets_type {
 #define HOME_SOCKETS_UNREAD	2	/* RELEASE: data was thrown away unread; RESET of a stream, as the kernel would send it */
 #define HOME_SOCKETS_TRUNC	4	/* DATAGRAM from home: it was longer */
 #define HOME_SOCKETS_NOWAIT	8	/* OPEN, READ, WRITE: O_NONBLOCK */
+#define HOME_SOCKETS_MORE	16	/* DATA, DATAGRAM of the guest: MSG_MORE */
+#define HOME_SOCKETS_QUEUED	32	/* DATAGRAM from home: of the error queue; error: of the socket, or 0; takes no credit */
 
 /* Sockets that home makes (ACCEPTED) have this bit, those that the guest makes do not. */
 #define HOME_SOCKETS_BY_HOME	0x80000000u

@@ -13,8 +13,9 @@
 
 #define CREDIT_MAX (64ll << 20)
 #define RECORDS_AT_ONCE 4   /* of a socket; then the others have their turn */
+#define TAKEN_LEAST (HOME_SOCKETS_WINDOW / 2)   /* told in one go: the guest's agent is woken for each */
 
-static void tell_end(Socket *socket)
+void socket_end(Socket *socket)
 {
     sockets_send(socket->all,
                  &(SocketHead){ .type = HOME_SOCKETS_END, .socket = socket->id }, NULL, 0);
@@ -70,13 +71,18 @@ void socket_drop(Socket *socket)
     socket->held = 0;
 }
 
+static int send_flags(const SocketHead *head)
+{
+    return MSG_NOSIGNAL | MSG_DONTWAIT | (head->flags & HOME_SOCKETS_MORE ? MSG_MORE : 0);
+}
+
 /* Bytes that the kernel took, or -errno. The last byte of an urgent piece goes alone: the mark is
  * where a send ends. */
 static gssize send_bytes(Socket *socket, const SocketPiece *piece)
 {
     const guint8 *bytes = piece->bytes + piece->done;
     gsize size = piece->size - piece->done;
-    int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
+    int flags = send_flags(&piece->head);
 
     if (piece->head.flags & HOME_SOCKETS_OOB) {
         if (size == 1)
@@ -183,7 +189,7 @@ void socket_write(Socket *socket)
 {
     while (socket->first && write_piece(socket))
         ;
-    tell_taken(socket, HOME_SOCKETS_WINDOW / 4);
+    tell_taken(socket, TAKEN_LEAST);
     if (!socket->first && socket->shut)
         shut_down(socket);
     if (socket->released)
@@ -213,7 +219,7 @@ static gsize send_at_once(Socket *socket, const SocketRecord *record)
 {
     if (!socket->stream || socket->first || record->head.flags & HOME_SOCKETS_OOB)
         return 0;
-    gssize sent = send(socket->fd, record->payload, record->size, MSG_NOSIGNAL | MSG_DONTWAIT);
+    gssize sent = send(socket->fd, record->payload, record->size, send_flags(&record->head));
     if (sent >= 0)
         return (gsize) sent;
     if (errno == EAGAIN || errno == EINTR)
@@ -236,7 +242,7 @@ gboolean socket_take(Socket *socket, const SocketRecord *record)
         socket->taken += cost(&record->head);
         if (record->head.request)
             sockets_answer(socket->all, &record->head, EPIPE, NULL, 0);
-        tell_taken(socket, HOME_SOCKETS_WINDOW / 4);
+        tell_taken(socket, TAKEN_LEAST);
         return TRUE;
     }
 
@@ -282,7 +288,7 @@ static gboolean read_stream(Socket *socket)
     if (size == 0 && socket->out_error)
         socket_error(socket, socket->out_error);
     else if (size == 0)
-        tell_end(socket);
+        socket_end(socket);
     else if (errno == EINTR)
         return TRUE;
     else if (errno != EAGAIN)

@@ -3,9 +3,13 @@
 #include "sockets-impl.h"
 
 #include <errno.h>
+#include <linux/errqueue.h>
 #include <netinet/in.h>
 #include <netinet/ip.h>
+#include <poll.h>
 #include <string.h>
+
+#define ERRORS_AT_ONCE 64
 
 /* Control data that may pass; what carries descriptors, credentials or addresses does not. */
 static gboolean may_pass(int level, int type)
@@ -18,6 +22,14 @@ static gboolean may_pass(int level, int type)
     default:
         return FALSE;
     }
+}
+
+/* In an error queue: what happened, and who says so. */
+static gboolean is_error(const struct cmsghdr *header)
+{
+    return ((header->cmsg_level == IPPROTO_IP && header->cmsg_type == IP_RECVERR) ||
+            (header->cmsg_level == IPPROTO_IPV6 && header->cmsg_type == IPV6_RECVERR)) &&
+           header->cmsg_len >= CMSG_LEN(sizeof(struct sock_extended_err));
 }
 
 typedef struct {
@@ -98,6 +110,8 @@ static int put_control(const Parts *parts, Control *control, struct msghdr *mess
     return 0;
 }
 
+static void read_error_queue(Socket *socket);
+
 int socket_send_datagram(Socket *socket, const SocketPiece *piece)
 {
     struct msghdr message = { .msg_iovlen = 1 };
@@ -109,6 +123,8 @@ int socket_send_datagram(Socket *socket, const SocketPiece *piece)
 
     if (!split(&piece->head, piece->bytes, piece->size, &parts))
         return -EINVAL;
+    if (socket->wants_errors) /* else sending would say, and take away, an error that is told with its details */
+        read_error_queue(socket);
     name.fd = -1;
     if (parts.address_size) {
         error = socket_name(socket, parts.address, parts.address_size, FALSE, &name);
@@ -119,7 +135,8 @@ int socket_send_datagram(Socket *socket, const SocketPiece *piece)
     message.msg_iov = &part;
     if (!error)
         error = put_control(&parts, &control, &message);
-    if (!error && sendmsg(socket->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+    int flags = MSG_NOSIGNAL | MSG_DONTWAIT | (piece->head.flags & HOME_SOCKETS_MORE ? MSG_MORE : 0);
+    if (!error && sendmsg(socket->fd, &message, flags) < 0)
         error = -errno;
     if (parts.address_size)
         socket_name_clear(&name);
@@ -136,7 +153,7 @@ static gsize take_control(struct msghdr *message, guint8 control[HOME_SOCKETS_CO
         gsize size = header->cmsg_len - CMSG_LEN(0), space = (size + 3) & ~(gsize) 3;
         const struct home_sockets_control item = { (guint32) size, (guint32) header->cmsg_level,
                                                    (guint32) header->cmsg_type };
-        if (!may_pass(header->cmsg_level, header->cmsg_type) ||
+        if ((!may_pass(header->cmsg_level, header->cmsg_type) && !is_error(header)) ||
             fill + sizeof item + space > HOME_SOCKETS_CONTROL_MAX)
             continue;
         memcpy(control + fill, &item, sizeof item);
@@ -147,7 +164,23 @@ static gsize take_control(struct msghdr *message, guint8 control[HOME_SOCKETS_CO
     return fill;
 }
 
-gboolean socket_read_datagram(Socket *socket)
+/* What the socket's error is by this: what the program itself did wrong, its own call has said. */
+static int queued_error(struct msghdr *message)
+{
+    for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header; header = CMSG_NXTHDR(message, header)) {
+        struct sock_extended_err error;
+
+        if (!is_error(header))
+            continue;
+        memcpy(&error, CMSG_DATA(header), sizeof error);
+        if (error.ee_origin == SO_EE_ORIGIN_ICMP || error.ee_origin == SO_EE_ORIGIN_ICMP6)
+            return (int) error.ee_errno;
+    }
+    return 0;
+}
+
+/* One that recvmsg gives with these flags, as a record to the guest. Its cost, or -errno; *ret_size: bytes of data. */
+static gssize pass_on(Socket *socket, int flags, gsize *ret_size)
 {
     static guint8 payload[HOME_SOCKETS_RECORD_MAX], data[65536];
     struct sockaddr_storage address;
@@ -163,12 +196,12 @@ gboolean socket_read_datagram(Socket *socket)
         message.msg_control = control.bytes;
         message.msg_controllen = sizeof control.bytes;
     }
-    gssize size = recvmsg(socket->fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    if (size < 0) {
-        if (errno != EAGAIN && errno != EINTR)
-            socket_error(socket, errno);
-        return errno == EINTR;
-    }
+    gssize size = recvmsg(socket->fd, &message, flags | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    if (size < 0)
+        return -errno;
+    *ret_size = (gsize) size;
+    if (size == 0 && socket->sequenced)
+        return 0;
     gsize name = MIN(message.msg_namelen, HOME_SOCKETS_ADDRESS_MAX);
     memcpy(payload, &address, name);
     gsize more = socket->family == AF_UNIX ? 0 : take_control(&message, payload + name);
@@ -178,31 +211,66 @@ gboolean socket_read_datagram(Socket *socket)
                         .socket = socket->id,
                         .value = (guint32) name,
                         .more = (guint32) more };
+    if (flags & MSG_ERRQUEUE) {
+        head.flags |= HOME_SOCKETS_QUEUED;
+        head.error = (guint32) queued_error(&message);
+    }
     sockets_send(socket->all, &head, payload, name + more + (gsize) size);
-    socket->credit -= (gint64) (sizeof head + name + more + (gsize) size);
+    return (gssize) (sizeof head + name + more + (gsize) size);
+}
+
+/* Nothing was read in a connection: it is at its end, or an empty packet came. */
+static gboolean at_end(const Socket *socket)
+{
+    struct pollfd poll_for = { .fd = socket->fd, .events = POLLRDHUP };
+    guint8 byte;
+
+    return poll(&poll_for, 1, 0) == 1 && poll_for.revents & (POLLRDHUP | POLLHUP) &&
+           recv(socket->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+gboolean socket_read_datagram(Socket *socket)
+{
+    gsize size;
+    gssize cost = pass_on(socket, 0, &size);
+
+    if (cost < 0) {
+        if (cost != -EAGAIN && cost != -EINTR)
+            socket_error(socket, (int) -cost);
+        return cost == -EINTR;
+    }
+    if (socket->sequenced && size == 0) {
+        if (at_end(socket)) {
+            socket_end(socket);
+            return FALSE;
+        }
+        SocketHead empty = { .type = HOME_SOCKETS_DATAGRAM, .socket = socket->id };
+        sockets_send(socket->all, &empty, NULL, 0);
+        cost = sizeof empty;
+    }
+    socket->credit -= cost;
     return TRUE;
 }
 
-/* Also empties the queue of those who asked for details (IP_RECVERR): until then the socket says
- * that there is an error. */
+/* The queue of those who asked for details (IP_RECVERR); until it is empty the socket says that there is an error. That of
+ * a stream is thrown away. */
+static void read_error_queue(Socket *socket)
+{
+    guint8 byte;
+    gsize size;
+
+    for (int i = 0; i < ERRORS_AT_ONCE; i++)
+        if (socket->stream ? recv(socket->fd, &byte, 1, MSG_ERRQUEUE | MSG_DONTWAIT) < 0
+                           : pass_on(socket, MSG_ERRQUEUE, &size) < 0)
+            return;
+}
+
 void socket_read_errors(Socket *socket)
 {
-    guint8 data[256];
-    Control control;
-    struct iovec part = { data, sizeof data };
     int error = 0;
     socklen_t size = sizeof error;
 
-    if (getsockopt(socket->fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0)
-        error = 0;
-    for (int i = 0; i < 64; i++) { /* this takes the error away, too: so it comes second */
-        struct msghdr message = { .msg_iov = &part,
-                                  .msg_iovlen = 1,
-                                  .msg_control = control.bytes,
-                                  .msg_controllen = sizeof control.bytes };
-        if (recvmsg(socket->fd, &message, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
-            break;
-    }
-    if (error)
+    read_error_queue(socket); /* takes away the error of the socket that is told with it */
+    if (getsockopt(socket->fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error)
         socket_error(socket, error);
 }

@@ -43,6 +43,8 @@ struct Socket {
     int fd;
     int family;
     gboolean stream;
+    gboolean sequenced;     /* packets in a connection: SOCK_SEQPACKET */
+    gboolean wants_errors;  /* details of them (IP_RECVERR) */
     SocketState state;
     guint32 connect_request; /* the number of the last CONNECT */
     GBytes *ends;           /* both, as sockets_other_end looks for them; NULL: not connected */
@@ -132,6 +134,7 @@ void socket_drop(Socket *socket);           /* forgets what is held */
 void socket_read(Socket *socket);           /* as windows allow */
 void socket_read_urgent(Socket *socket);
 gboolean socket_may_read(const Socket *socket);
+void socket_end(Socket *socket);            /* END: no more comes */
 /* ERROR: of a stream the end of both directions, of datagrams for whoever asks next. */
 void socket_error(Socket *socket, int error);
 

@@ -102,6 +102,7 @@ static const struct {
     { IPPROTO_IPV6, IPV6_DONTFRAG, BOTH },
     { IPPROTO_IPV6, IPV6_AUTOFLOWLABEL, BOTH },
     { IPPROTO_IPV6, IPV6_ADDR_PREFERENCES, BOTH },
+    { IPPROTO_IPV6, IPV6_ADDRFORM, BOTH },
 };
 
 static gboolean may(int level, int name, int what)
@@ -123,6 +124,15 @@ static int unknown(const Socket *socket, int level, int what)
     return result < 0 ? -errno : -ENOPROTOOPT;
 }
 
+/* What this side must know of an option that has been set. */
+static void note_option(Socket *socket, int level, int name, const guint8 *value, gsize size)
+{
+    if ((level == IPPROTO_IP && name == IP_RECVERR) || (level == IPPROTO_IPV6 && name == IPV6_RECVERR))
+        socket->wants_errors = size > 0 && value[0];
+    else if (level == IPPROTO_IPV6 && name == IPV6_ADDRFORM)
+        socket->family = AF_INET;
+}
+
 int socket_set_option(Socket *socket, int level, int name, const void *value, gsize size)
 {
     guint8 aligned[HOME_SOCKETS_VALUE_MAX] __attribute__((aligned(8)));
@@ -134,7 +144,10 @@ int socket_set_option(Socket *socket, int level, int name, const void *value, gs
     if (!may(level, name, SET))
         return unknown(socket, level, SET);
     memcpy(aligned, value, size);
-    return setsockopt(socket->fd, level, name, aligned, (socklen_t) size) < 0 ? -errno : 0;
+    if (setsockopt(socket->fd, level, name, aligned, (socklen_t) size) < 0)
+        return -errno;
+    note_option(socket, level, name, aligned, size);
+    return 0;
 }
 
 int socket_get_option(Socket *socket, int level, int name, void *value, socklen_t *size)

@@ -47,6 +47,7 @@ static gboolean order_create(Sockets *sockets, const SocketRecord *record)
     int error = fd < 0 ? errno : 0;
     if (fd >= 0) {
         Socket *socket = sockets_add(sockets, id, fd, family, type == SOCK_STREAM);
+        socket->sequenced = type == SOCK_SEQPACKET;
         socket->state = type == SOCK_DGRAM ? SOCKET_OPEN : SOCKET_NEW;
         socket_update(socket);
     }
@@ -222,6 +223,7 @@ static void announce(Socket *listener, int fd)
     Socket *socket = sockets_add(sockets, fresh_id(sockets), fd, listener->family, listener->stream);
     SocketNames names;
 
+    socket->sequenced = listener->sequenced;
     listener->announced++;
     socket_names(socket, TRUE, TRUE, &names);
     const Socket *other = sockets_other_end(sockets, &names);

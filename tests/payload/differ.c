@@ -140,41 +140,6 @@ static const char *memory(void)
     return number && labs(sysconf(_SC_PHYS_PAGES) - atol(number)) < 256 ? "home's" : "the guest's";
 }
 
-/* A socket of IPv6 that is connected to an address of IPv4 becomes one of IPv4. */
-static const char *converted_socket(void)
-{
-    struct sockaddr_in name = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    struct sockaddr_in6 mapped = { .sin6_family = AF_INET6 };
-    int listener = socket(AF_INET, SOCK_STREAM, 0), fd = socket(AF_INET6, SOCK_STREAM, 0), family = AF_INET;
-    socklen_t size = sizeof name;
-    const char *found;
-
-    MUST(bind(listener, (struct sockaddr *)&name, size) == 0 && listen(listener, 1) == 0);
-    MUST(getsockname(listener, (struct sockaddr *)&name, &size) == 0);
-    MUST(inet_pton(AF_INET6, "::ffff:127.0.0.1", &mapped.sin6_addr) == 1);
-    mapped.sin6_port = name.sin_port;
-    MUST(connect(fd, (struct sockaddr *)&mapped, sizeof mapped) == 0);
-    found = said(setsockopt(fd, IPPROTO_IPV6, IPV6_ADDRFORM, &family, sizeof family));
-    close(fd), close(listener);
-    return found;
-}
-
-/* Whether a datagram that is to become longer (MSG_MORE) waits for the rest. */
-static const char *message_more(void)
-{
-    struct sockaddr_in name = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    int to = socket(AF_INET, SOCK_DGRAM, 0), from = socket(AF_INET, SOCK_DGRAM, 0);
-    struct pollfd came = { .fd = to, .events = POLLIN };
-    socklen_t size = sizeof name;
-    const char *found;
-
-    MUST(bind(to, (struct sockaddr *)&name, size) == 0 && getsockname(to, (struct sockaddr *)&name, &size) == 0);
-    MUST(sendto(from, "a", 1, MSG_MORE, (struct sockaddr *)&name, size) == 1);
-    found = poll(&came, 1, 300) == 1 ? "sent" : "held";
-    close(to), close(from);
-    return found;
-}
-
 /* Whether there are sockets of bare packets, be they forbidden: a job has no network card. */
 static const char *packet_sockets(void)
 {
@@ -217,8 +182,6 @@ static const struct {
     { "kernel", kernel },
     { "processors", processors },
     { "memory", memory },
-    { "converted-socket", converted_socket },
-    { "message-more", message_more },
     { "packet-sockets", packet_sockets },
     { "memory-policy", memory_policy },
     { "block-devices", block_devices },

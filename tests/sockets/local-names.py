@@ -7,8 +7,19 @@ import sys
 import threading
 
 
+def serve_packets(server):
+    """Sends the packets of one client back, until it sends no more."""
+    client, _ = server.accept()
+    with client:
+        while data := client.recv(65536):
+            client.send(data)
+
+
 def serve(path):
-    """Echoes what four clients say, and tells who they are."""
+    """Echoes what four clients say, and tells who they are; then the packets of one."""
+    packets = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    packets.bind(path + '.packets')
+    packets.listen(5)
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(path)
         server.listen(5)
@@ -21,7 +32,29 @@ def serve(path):
                     total += data
                 client.sendall(b'%d %s %d' % (uid == os.getuid(), os.fsencode(os.path.basename(client.getsockname())), len(total)))
                 client.sendall(total)
+    with packets:
+        serve_packets(packets)
+    os.unlink(path + '.packets')
     os.unlink(path)
+
+
+def ask_packets(path):
+    with socket.socket(socket.AF_UNIX) as client:
+        print('a stream to packets:', client.connect_ex(path))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
+        client.connect(path)
+        sent = [os.urandom(size) for size in (1, 60000, 3, 40000, 2)]
+        for data in sent:
+            client.send(data)
+        print('packets:', [client.recv(65536) == data for data in sent])
+        client.send(b'longer than asked for')
+        print('cut:', client.recv(6))
+        client.shutdown(socket.SHUT_WR)
+        print('the end:', client.recv(10), os.path.basename(client.getpeername()))
+        try:
+            client.send(b'x')
+        except OSError as error:
+            print('after the end:', error.errno)
 
 
 def ask(path):
@@ -37,6 +70,7 @@ def ask(path):
             sender.join()
             head, rest = answer[:len(answer) - size], answer[len(answer) - size:]
             print(head.decode(), rest == data, os.path.basename(client.getpeername()), flush=True)
+    ask_packets(path + '.packets')
 
 
 def inside(path):

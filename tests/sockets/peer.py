@@ -13,6 +13,7 @@ import hashlib
 import os
 import select
 import socket
+import struct
 import sys
 import tempfile
 import threading
@@ -100,6 +101,53 @@ def ask_datagrams(port):
         assert sock.getsockname()[1] != 0
 
 
+def ask_in_pieces(port):
+    """MSG_MORE: one datagram of several sends, one line of a stream."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.settimeout(20)
+        sock.connect(("127.0.0.1", port))
+        for piece, flags in (b"one ", socket.MSG_MORE), (b"and ", socket.MSG_MORE), (b"two", 0):
+            sock.send(piece, flags)
+        yield "datagram in pieces", sock.recv(100)
+    with socket.create_connection(("127.0.0.1", port)) as sock:
+        sock.send(b"one ", socket.MSG_MORE)
+        sock.send(b"and two")
+        yield "stream in pieces", sock.recv(11, socket.MSG_WAITALL)
+
+
+def ask_error_queue():
+    """What comes back for a datagram that nobody takes, with its details (IP_RECVERR, struct sock_extended_err)."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        nobody = free.getsockname()[1]
+    for family, level, option, host in ((socket.AF_INET, socket.IPPROTO_IP, 11, "127.0.0.1"),
+                                        (socket.AF_INET6, socket.IPPROTO_IPV6, 25, "::1")):
+        with socket.socket(family, socket.SOCK_DGRAM) as sock:
+            sock.setsockopt(level, option, 1)
+            sock.sendto(b"anybody?", (host, nobody))
+            poll = select.poll()
+            poll.register(sock, 0)
+            yield "asked for errors", poll.poll(20000)[0][1] == select.POLLERR
+            data, control, flags, address = sock.recvmsg(100, 200, socket.MSG_ERRQUEUE)
+            error, origin, kind, code = struct.unpack_from("IBBB", control[0][2])
+            yield "error queue", (data, control[0][:2], errno.errorcode[error], origin, kind, code,
+                                  flags & socket.MSG_ERRQUEUE != 0, address[0], address[1] == nobody)
+            yield "queue then", error_of(sock.recvmsg, 100, 200, socket.MSG_ERRQUEUE)
+            yield "error then", sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+
+
+def ask_converted(port):
+    """IPV6_ADDRFORM: a socket of IPv6 that is connected to an address of IPv4 becomes one of IPv4."""
+    with socket.socket(socket.AF_INET6) as sock:
+        yield "not connected", error_of(sock.setsockopt, socket.IPPROTO_IPV6, 1, socket.AF_INET)
+        sock.connect(("::ffff:127.0.0.1", port))
+        sock.setsockopt(socket.IPPROTO_IPV6, 1, socket.AF_INET)
+        yield "converted", sock.getsockopt(socket.SOL_SOCKET, socket.SO_DOMAIN) == socket.AF_INET
+        with socket.socket(fileno=os.dup(sock.fileno())) as other:
+            yield "names", (other.getpeername() == ("127.0.0.1", port), other.getsockname()[0])
+            other.sendall(b"still there")
+            yield "echo", other.recv(100)
+
+
 def error_of(call, *arguments):
     try:
         call(*arguments)
@@ -185,6 +233,8 @@ def ask(name):
     ask_datagrams(port)
     print("datagrams")
     for what, result in ask_errors(port):
+        print(what, result)
+    for what, result in [*ask_in_pieces(port), *ask_error_queue(), *ask_converted(port)]:
         print(what, result)
     ask_many(port)
     print("many")

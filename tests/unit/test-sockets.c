@@ -114,6 +114,16 @@ static GByteArray *await(Guest *guest, guint16 type, guint32 socket)
     g_error("record %u of socket %u did not come", type, socket);
 }
 
+static gboolean told(Guest *guest, guint16 type, guint32 socket)
+{
+    for (GList *link = guest->told.head; link; link = link->next) {
+        const Head *head = (void *) ((GByteArray *) link->data)->data;
+        if (head->type == type && head->socket == socket)
+            return TRUE;
+    }
+    return FALSE;
+}
+
 static Head await_head(Guest *guest, guint16 type, guint32 socket)
 {
     GByteArray *record = await(guest, type, socket);
@@ -515,6 +525,17 @@ static void test_datagrams(void)
     taken(guest, 1, record->len);
     g_byte_array_unref(record);
 
+    /* In pieces: one arrives. */
+    g_autofree guint8 *piece = datagram(&home, sizeof home, "one ", &size);
+    g_assert_cmpuint(order(guest, (Head){ .type = HOME_SOCKETS_DATAGRAM, .flags = HOME_SOCKETS_MORE, .socket = 1,
+                                          .value = sizeof home }, piece, size, NULL, 0), ==, 0);
+    g_assert_cmpint(recv(fd, text, sizeof text, MSG_DONTWAIT), ==, -1);
+    g_autofree guint8 *rest = datagram(&home, sizeof home, "two", &size);
+    g_assert_cmpuint(order(guest, (Head){ .type = HOME_SOCKETS_DATAGRAM, .socket = 1, .value = sizeof home },
+                           rest, size, NULL, 0), ==, 0);
+    g_assert_cmpint(recv(fd, text, sizeof text, 0), ==, 7);
+    g_assert_cmpmem(text, 7, "one two", 7);
+
     /* None has no bytes as well; too long is the kernel's word. */
     g_assert_cmpint(sendto(fd, "", 0, 0, (struct sockaddr *) &own, length), ==, 0);
     g_assert_cmpuint(await_head(guest, HOME_SOCKETS_DATAGRAM, 1).size, >, sizeof(Head));
@@ -526,11 +547,25 @@ static void test_datagrams(void)
 
     /* Nobody there: told when the peer is known. */
     g_assert_cmpuint(create(guest, 2, AF_INET, SOCK_DGRAM), ==, 0);
-    g_assert_cmpuint(set_option(guest, 2, IPPROTO_IP, IP_RECVERR, 1), ==, 0);
     g_assert_cmpuint(order(guest, (Head){ .type = HOME_SOCKETS_CONNECT, .socket = 2 }, &nobody,
                            sizeof nobody, NULL, 0), ==, 0);
     g_assert_true(say_data(guest, (Head){ .type = HOME_SOCKETS_DATAGRAM, .socket = 2 }, "x", 1));
     g_assert_cmpuint(await_head(guest, HOME_SOCKETS_ERROR, 2).error, ==, ECONNREFUSED);
+
+    /* With the details, if they are asked for: for each of what was sent, and no error besides. */
+    g_assert_cmpuint(set_option(guest, 2, IPPROTO_IP, IP_RECVERR, 1), ==, 0);
+    for (guint i = 0; i < 3; i++)
+        g_assert_true(say_data(guest, (Head){ .type = HOME_SOCKETS_DATAGRAM, .socket = 2 }, "xyz", 3));
+    for (guint i = 0; i < 3; i++) {
+        record = await(guest, HOME_SOCKETS_DATAGRAM, 2);
+        head = (void *) record->data;
+        g_assert_cmpuint(head->flags, ==, HOME_SOCKETS_QUEUED);
+        g_assert_cmpuint(head->error, ==, ECONNREFUSED);
+        g_assert_cmpmem(record->data + sizeof *head, 8, &nobody, 8);
+        g_assert_cmpmem(record->data + sizeof *head + head->value + head->more, 3, "xyz", 3);
+        g_byte_array_unref(record);
+    }
+    g_assert_false(told(guest, HOME_SOCKETS_ERROR, 2));
     close(fd);
     guest_free(guest);
 }
