@@ -137,7 +137,8 @@ def bench(rig, image, stock_image, pump, spec, figures, runs):
     within = (pump, 'within', str(WITHIN_MIB))
     for _ in range(runs):
         over_port(figures, 'port', image, spec)
-        over_port(figures, 'stock-port', stock_image, spec)
+        if stock_image:
+            over_port(figures, 'stock-port', stock_image, spec)
         over_tcp(figures, 'home', rig.on('node1', *job, '--', *far))
         with tempfile.TemporaryDirectory(prefix='sjb.', dir='/var/tmp') as folder:
             os.chmod(folder, 0o777)
