@@ -26,9 +26,10 @@
  * Memory goes before all that (*ushering*): a node whose free memory falls below its reserve sends away the smallest job that is
  * large enough to restore it, before it swaps, wherever memory is left. No node is asked to go below its own reserve.
  *
- * Jobs of a *group* that are here are one job to all this: it wants what they want together, may go where each may, and is as new here
- * and as settled as the one that is most so. Either all of them move to one place, or none. Of a group that is torn apart home says where
- * it should *gather* (gathering.h); those here that may leave go there, however fast it is: the whole group can then look for a better place.
+ * Jobs of a *group* that are here are one job to all this: it wants what they want together, may go where each may, and is as
+ * new here and as settled as the one that is most so. Either all of them move to one place, or none. Of a group that is torn
+ * apart home says where it should *gather* (gathering.h); those here that may leave go there, however fast it is: the whole
+ * group can then look for a better place.
  *
  * What the functions do not know - locks, lists, islands of acceleration, images - the caller says: by `movable`, and by `may`.
  *
@@ -84,9 +85,9 @@ typedef gboolean (*BalanceMay)(guint job, guint node, gpointer user);
 /* The slowness of a node if demand were added (promises count). */
 double balance_slowness(const BalanceNode *node, double more);
 
-/* Chooses up to max moves of jobs from this node (self, exact) to the others, most urgent first, and charges nodes with them; more
- * than max only to complete a group, so ret_moves has room for max, or n_jobs if there are groups. seed is a state for ties, any
- * number. Returns how many. */
+/* Chooses up to max moves of jobs from this node (self, exact) to the others, most urgent first, and charges nodes with them;
+ * more than max only to complete a group, so ret_moves has room for max, or n_jobs if there are groups. seed is a state for
+ * ties, any number. Returns how many. */
 guint balance_decide(const BalanceRules *rules, const BalanceNode *self, const BalanceJob *jobs, guint n_jobs,
                      BalanceNode *nodes, guint n_nodes, BalanceMay may, gpointer user, guint32 *seed,
                      BalanceMove *ret_moves, guint max);

@@ -53,8 +53,8 @@ guint exodus_plan(ExodusJob *jobs, guint n_jobs, guint slots, double deadline_s)
     return in_time;
 }
 
-/* What was mispredicted is put right a part at a time, in the base and in the rate by how much each went into it: small guests tell
- * of the base, large ones of the rate, and any mixture finds both. */
+/* What was mispredicted is put right a part at a time, in the base and in the rate by how much each went into it: small guests
+ * tell of the base, large ones of the rate, and any mixture finds both. */
 void exodus_learn(ExodusPace *pace, guint64 bytes, double seconds)
 {
     double size = (double)bytes / UNIT_BYTES, pace_s = UNIT_BYTES / pace->bytes_per_s;

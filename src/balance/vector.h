@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* vector.h - what a node knows of the load of others: a window of the freshest news, passed on at random
  *
- * Theory of operation (MOSIX's aged load vectors). Each node keeps the VECTOR_WINDOW youngest entries it has heard of, one a node,
- * each with its age. Each second it sends its own entry and the younger half of the window to VECTOR_PEERS members chosen at
- * random. So a node sends and gets, on average, a constant number of bytes a second, whatever the size of the cluster; a small
+ * Theory of operation (MOSIX's aged load vectors). Each node keeps the VECTOR_WINDOW youngest entries it has heard of, one a
+ * node, each with its age. Each second it sends its own entry and the younger half of the window to VECTOR_PEERS members chosen
+ * at random. So a node sends and gets, on average, a constant number of bytes a second, whatever the size of the cluster; a small
  * cluster knows itself completely, each node of a large one a changing sample of it that is seconds old. Clocks are not compared:
  * an entry carries its age, and a count of its own node by which newer is told from older.
  *

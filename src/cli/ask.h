@@ -15,6 +15,6 @@ typedef struct {
 /* Asks, and prints the answer: as JSON with --json, else by show. Returns the exit status. */
 int ask_question(int argc, char **argv, const AskQuestion *question);
 
-/* Orders the same of each word, which is a job: params (taken over; NULL: none) and the job. Returns the exit status, the last that
- * is not 0. Options are not taken. */
+/* Orders the same of each word, which is a job: params (taken over; NULL: none) and the job. Returns the exit status, the last
+ * that is not 0. Options are not taken. */
 int ask_each(int argc, char **argv, const char *method, Json *params);

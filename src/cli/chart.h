@@ -19,6 +19,7 @@ ChartLayout chart_layout(ChartLayout layout, const ChartBar *bars, guint n, guin
 /* How many bars fit. */
 guint chart_fits(ChartLayout layout, const ChartBar *bars, guint n, guint width);
 
-/* Lines from above to below, at most `height` of them, none longer than width: the bars, an axis, and the labels, which stand beside
- * one another (wide) or are written downwards (upright, tight). `top` stands at the axis' upper end. Free with g_ptr_array_unref. */
+/* Lines from above to below, at most `height` of them, none longer than width: the bars, an axis, and the labels, which stand
+ * beside one another (wide) or are written downwards (upright, tight). `top` stands at the axis' upper end. Free with
+ * g_ptr_array_unref. */
 GPtrArray *chart_lines(ChartLayout layout, const ChartBar *bars, guint n, guint width, guint height, const char *top);

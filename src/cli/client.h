@@ -24,9 +24,9 @@ Json *client_call(const char *method, Json *params, guint timeout_ms, int *ret_s
 Json *client_call_notified(const char *method, Json *params, ClientNotified notified,
                            gpointer user, int *ret_status);
 
-/* Asks several things at once, on one connection, and waits for all: params (taken over, each) are n objects; answered is called for
- * each as its answer comes, with the result (not owned) or the error. FALSE: nothing was asked, the sentence was printed and *ret_status
- * is the exit status. */
+/* Asks several things at once, on one connection, and waits for all: params (taken over, each) are n objects; answered is
+ * called for each as its answer comes, with the result (not owned) or the error. FALSE: nothing was asked, the sentence was
+ * printed and *ret_status is the exit status. */
 typedef void (*ClientAnswered)(guint index, Json *result, const GError *error, gpointer user);
 gboolean client_call_many(const char *method, Json **params, guint n, ClientNotified notified, ClientAnswered answered, gpointer user,
                           int *ret_status);

@@ -5,10 +5,10 @@
  * reading asks the controller anew, and the kernel is told to remember nothing, so what a user sees depends on the user alone.
  *
  * Rights are the controller's affair: it is asked on a connection made with the user and group of who opened the file, and
- * SO_PEERCRED tells it so. The opener counts, not who writes: a descriptor that a set-user-ID program has inherited orders nothing
- * that its opener could not. A user's mount is for that user alone (the kernel sees to it). Only root can mount for all; then the
- * connecting thread, and no other, is the user for the moment of connect(2). The C library would change all threads, so the
- * system calls are made directly; the saved user stays root, so nobody else can send it signals meanwhile.
+ * SO_PEERCRED tells it so. The opener counts, not who writes: a descriptor that a set-user-ID program has inherited orders
+ * nothing that its opener could not. A user's mount is for that user alone (the kernel sees to it). Only root can mount for
+ * all; then the connecting thread, and no other, is the user for the moment of connect(2). The C library would change all
+ * threads, so the system calls are made directly; the saved user stays root, so nobody else can send it signals meanwhile.
  *
  * A write returns when what it orders is done. A signal ends the wait: a migration goes on, an expel or bring begins no further
  * move, as when the command is interrupted. So does the end of the mount.

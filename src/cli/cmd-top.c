@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* cmd-top.c - sojourn top: nodes and jobs on a terminal, kept up to date; the only file that knows ncurses
  *
- * Above the nodes, a bar each, by openMosix's mon keys, lying or upright (chart.h); below the jobs, to sort, filter, move and kill. What is shown is asked for
- * every two seconds; only what has changed is drawn, which is what slow lines need.
+ * Above the nodes, a bar each, by openMosix's mon keys, lying or upright (chart.h); below the jobs, to sort, filter, move and
+ * kill. What is shown is asked for every two seconds; only what has changed is drawn, which is what slow lines need.
  */
 #include "chart.h"
 #include "client.h"

@@ -8,8 +8,8 @@
  * all are of one user: an administrator, who sees those of all, has to name jobs if several have a group of that name. */
 Json *group_jobs(const char *group, int *ret_status);
 
-/* Moves these jobs (what people call them) to a node at once, as far as the nodes take them at once; each says how it went when it
- * is there. as_json: {moved:[{job,...}],stayed:[{job,reason}]}. Returns the exit status: 1 if any has stayed. */
+/* Moves these jobs (what people call them) to a node at once, as far as the nodes take them at once; each says how it went when
+ * it is there. as_json: {moved:[{job,...}],stayed:[{job,reason}]}. Returns the exit status: 1 if any has stayed. */
 int group_migrate(const char *const *jobs, const char *node, gboolean as_json);
 
 /* The same for all of a group. */

@@ -30,7 +30,8 @@ char *authority_token(Authority *authority, const char *address, guint port, gui
 /* Whether a secret is one of a token that is still good; SJ_ERROR_DENIED with the reason if not. */
 gboolean authority_check(Authority *authority, const char *secret, GError **error);
 
-/* The node whose administrator ordered the token with this secret (owned by the authority, until that is spent); NULL: this one. */
+/* The node whose administrator ordered the token with this secret (owned by the authority, until that is spent); NULL: this
+ * one. */
 const char *authority_sponsor(Authority *authority, const char *secret);
 
 /* The secret has served: if it was for once it is forgotten, on disk before this returns. */

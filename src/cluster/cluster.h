@@ -32,8 +32,8 @@ typedef struct {
     void (*changed)(Cluster *cluster, const char *node, gpointer user);
     /* The gossip's process has to be started, ended, or started anew (gossip.h); may be NULL. */
     void (*look)(Cluster *cluster, gpointer user);
-    /* A node that is seen to wait: it is there, it was let in, it is gone. Of those that come and go quickly some are left out. may
-     * be NULL. */
+    /* A node that is seen to wait: it is there, it was let in, it is gone. Of those that come and go quickly some are left out.
+     * may be NULL. */
     void (*pending)(Cluster *cluster, const char *name, const char *text, gpointer user);
 } ClusterEvents;
 
@@ -106,7 +106,8 @@ char *cluster_fingerprint(Cluster *cluster);
 gboolean cluster_discovers(Cluster *cluster, char **ret_text, const char **ret_remedy);
 
 /* Takes a node out of the cluster: its certificate is revoked, its connections are cut, the gossip
- * has a new key. A node's own name: it forgets the cluster, whatever the others think. Else only at the authority's node, and not that one itself. */
+ * has a new key. A node's own name: it forgets the cluster, whatever the others think. Else only at the authority's node, and
+ * not that one itself. */
 gboolean cluster_remove(Cluster *cluster, const char *node, GError **error);
 
 /* Has this node taken out of its cluster, by the authority's node, and forgets it. The authority's

@@ -3,8 +3,8 @@
  *
  * libavahi waits for the system bus, which may hang: so whatever asks it (seeker.c) runs in a thread of its own, made when it
  * is first needed. The main loop gives orders, which wait in that thread's queue, and is sent what was found. It knows itself
- * what it was told of, so that it need not wait for the thread to forget it; what the thread says of a time before the last order to
- * look no more (another *round*) does not count. A thread that hangs is left behind at the end: it owns what it uses.
+ * what it was told of, so that it need not wait for the thread to forget it; what the thread says of a time before the last
+ * order to look no more (another *round*) does not count. A thread that hangs is left behind at the end: it owns what it uses.
  */
 #include "discovery.h"
 

@@ -4,8 +4,8 @@
  * Why not CRC-32C for both: half of all payload bytes are summed inside the guest, and where there
  * is no KVM the guest's instructions are emulated. There the CRC32 instruction of SSE4.2 makes 160
  * MB/s (QEMU computes it bit by bit), tables of eight 700 MB/s, and the sum below 5 to 6 GB/s, as a
- * copy. At home its four lanes make it 7 GB/s, where one that waits for itself makes 3. The sum is only to tell whole frames from torn ones: each step is a
- * bijection of the state for a given word, so two payloads that differ in one word never agree.
+ * copy. At home its four lanes make it 7 GB/s, where one that waits for itself makes 3. The sum is only to tell whole frames
+ * from torn ones: each step is a bijection of the state for a given word, so two payloads that differ in one word never agree.
  */
 #include "checksum.h"
 

@@ -60,8 +60,8 @@ Json *rpc_call_sync(const char *socket_path, const char *method, Json *params, g
 Json *rpc_call_fd(int fd, const char *method, Json *params, guint timeout_ms, gboolean (*gives_up)(gpointer user),
                   gpointer user, GError **error);
 
-/* Several calls at once over a connection (fd and each of the n params are taken over): answered for each as its answer comes, with the
- * result (not owned) or the error; returns after the last. notified may be NULL. */
+/* Several calls at once over a connection (fd and each of the n params are taken over): answered for each as its answer comes,
+ * with the result (not owned) or the error; returns after the last. notified may be NULL. */
 void rpc_call_many(int fd, const char *method, Json **params, guint n,
                    void (*notified)(const char *method, Json *params, gpointer user),
                    void (*answered)(guint index, Json *result, const GError *error, gpointer user), gpointer user);

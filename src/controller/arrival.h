@@ -4,7 +4,8 @@
  * Theory of operation. An Arrival is the permission that home has given for one migration of one job: without it nothing that
  * a peer says here has any effect. The source must show its token on both connections. FINISH3 is answered only after the
  * deputy has decided: taken, the guest is resumed and then the source hears of success; refused, it is destroyed here
- * first. While home does not answer, the question is repeated; after orphan-end seconds without a word of home the guest is destroyed.
+ * first. While home does not answer, the question is repeated; after orphan-end seconds without a word of home the guest is
+ * destroyed.
  *
  * Where QEMU has a second monitor (TCG) the guest goes on ahead of all that, the moment its last byte has been loaded. Until the
  * deputy has taken the COMMIT nobody reads its link, so what it does then can be undone by destroying it; and it

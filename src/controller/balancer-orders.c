@@ -7,8 +7,8 @@
 
 #define ORDER_MS (3600 * 1000u)
 
-/* Followers are the rest of its group: the destination consents to all of it when the first asks, and they are sent after that one
- * as on a person's order, which waits for its turn. */
+/* Followers are the rest of its group: the destination consents to all of it when the first asks, and they are sent after that
+ * one as on a person's order, which waits for its turn. */
 typedef struct {
     Node *node;
     char *job, *to;

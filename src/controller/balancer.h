@@ -29,8 +29,8 @@ const char *balancer_place(Node *node, Json *description);
 /* Where a job of this home, or the members of its group that are with it, would be best, its present host included (g_free). */
 char *balancer_best(Node *node, Job *job, gboolean group);
 
-/* Where a guest here could go that has to leave, or NULL (owned by the balancer). with (NULL: none) is where its group has gone: that is
- * it, if it can be. */
+/* Where a guest here could go that has to leave, or NULL (owned by the balancer). with (NULL: none) is where its group has
+ * gone: that is it, if it can be. */
 const char *balancer_refuge(Node *node, Hosted *hosted, const char *with);
 
 /* A guest's group, as jobs of one user and home have it in common (g_free); NULL: none. */

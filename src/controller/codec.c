@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* codec.c - what a migration's stream looks like on the wire: squeezed by zstd, the harder the slower the link
  *
- * A program's heap (Python objects) goes to a fifth, a fourteenth, a fourteenth of its size by the three levels, at 2.2, 1.4 and 0.7
- * GB/s; programs and libraries to 67, 42 and 39 %, at 0.9, 0.45 and 0.22 GB/s; noise costs nothing much at any. Levels above 3 give a
- * few percent for many times the work. A level holds for a whole frame, so a change ends the frame; the other side reads one
- * after another.
+ * A program's heap (Python objects) goes to a fifth, a fourteenth, a fourteenth of its size by the three levels, at 2.2, 1.4
+ * and 0.7 GB/s; programs and libraries to 67, 42 and 39 %, at 0.9, 0.45 and 0.22 GB/s; noise costs nothing much at any. Levels
+ * above 3 give a few percent for many times the work. A level holds for a whole frame, so a change ends the frame; the other
+ * side reads one after another.
  */
 #include "codec.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* codec.h - what a migration's stream looks like on the wire: squeezed by zstd; the only part that knows libzstd
  *
- * Most of what a small guest's memory holds is its kernel and tables of equal entries: a third of the bytes, and less, is enough. Each
- * piece that is put in comes out whole at the other side: nothing waits for the next one.
+ * Most of what a small guest's memory holds is its kernel and tables of equal entries: a third of the bytes, and less, is
+ * enough. Each piece that is put in comes out whole at the other side: nothing waits for the next one.
  */
 #pragma once
 

@@ -2,9 +2,9 @@
 /* departure.c - the source's part of a migration
  *
  * libvirt's client in a worker thread talks to a socket of ours; a GateSource carries that conversation to the
- * destination's gate. QEMU sends its stream to another socket of ours; a relay carries it. Both go over TLS connections of their own that are
- * dialled before libvirt's call begins. When the call's last step is not known here, the GateSource keeps libvirt waiting until
- * home has settled it (verdict_source): the guest stays paused meanwhile, in no case two of them run on.
+ * destination's gate. QEMU sends its stream to another socket of ours; a relay carries it. Both go over TLS connections of
+ * their own that are dialled before libvirt's call begins. When the call's last step is not known here, the GateSource keeps
+ * libvirt waiting until home has settled it (verdict_source): the guest stays paused meanwhile, in no case two of them run on.
  */
 #include "departure.h"
 

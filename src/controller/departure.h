@@ -7,8 +7,8 @@
 /* migration.run from a home: {migration,job,epoch,to,token}; answers call when libvirt's call has returned. */
 void departure_run(Node *node, const char *home, Json *params, RpcCall *call);
 
-/* migration.room from a home: {to}; answers call with {full}: whether as many guests are leaving as this node lets leave at a time, at all
- * or for that node. */
+/* migration.room from a home: {to}; answers call with {full}: whether as many guests are leaving as this node lets leave at a
+ * time, at all or for that node. */
 void departure_room(Node *node, const char *home, Json *params, RpcCall *call);
 
 /* Has libvirt give up the migration of this job from here, if one is under way (TRUE). */

@@ -180,8 +180,8 @@ static void created_there(const char *host, Json *result, const GError *error, g
     start_here(creation, job);
 }
 
-/* The node a new job starts at: "on", or, if that is asked for or the node balances and nothing is said, where its group is, else the
- * best one. NULL and the reason where that cannot be. */
+/* The node a new job starts at: "on", or, if that is asked for or the node balances and nothing is said, where its group is,
+ * else the best one. NULL and the reason where that cannot be. */
 static const char *place(Node *node, Job *job, gboolean *ret_best, GError **error)
 {
     const char *on = json_get_string(job->description, "on", conf_balances(node->conf) ? "best" : "home");

@@ -10,6 +10,6 @@ gboolean deputies_called(Node *node, Rpc *rpc, RpcCall *call, const char *method
 /* A connection ended: if it was a deputy's, its job ends with it. */
 void deputies_closed(Node *node, Rpc *rpc);
 
-/* job.truth: what the deputy says of its job, {known,epoch,node,expected_epoch}; with settle it first gives the expected migration
- * up if that is still possible. Answers call. */
+/* job.truth: what the deputy says of its job, {known,epoch,node,expected_epoch}; with settle it first gives the expected
+ * migration up if that is still possible. Answers call. */
 void deputies_truth(Node *node, Json *params, RpcCall *call);

@@ -13,8 +13,9 @@
 
 #include "node.h"
 
-/* node.expel, node.bring, node.drain: {deadline_s?}. Notifications on the connection meanwhile: plan {jobs:[{id,name,seconds,late}]},
- * moved {id,name,to,total_ms,done,of}. Answers call with {moved:[{id,name,to,total_ms}],stayed:[{id,name,reason}]}. */
+/* node.expel, node.bring, node.drain: {deadline_s?}. Notifications on the connection meanwhile: plan
+ * {jobs:[{id,name,seconds,late}]}, moved {id,name,to,total_ms,done,of}. Answers call with
+ * {moved:[{id,name,to,total_ms}],stayed:[{id,name,reason}]}. */
 void evacuation_expel(Node *node, Json *params, RpcCall *call);
 void evacuation_bring(Node *node, Json *params, RpcCall *call);
 void evacuation_drain(Node *node, Json *params, RpcCall *call);

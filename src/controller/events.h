@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* events.h - what has happened at this node lately: jobs that started, moved, ended; nodes that came and went; orders
  *
- * The last EVENTS_MAX are kept, in memory. An event is {at_ms,kind,job?,name?,node?,from?,to?,text}; kind is one of started, moved,
- * ended, lost, node, order. Those of jobs are for the job's user and administrators.
+ * The last EVENTS_MAX are kept, in memory. An event is {at_ms,kind,job?,name?,node?,from?,to?,text}; kind is one of started,
+ * moved, ended, lost, node, order. Those of jobs are for the job's user and administrators.
  */
 #pragma once
 

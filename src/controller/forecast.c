@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* forecast.c - what a migration of a job will take (see forecast.h)
  *
- * How long it takes follows the guest's memory and the cluster's pace. How long it stands still follows what the program writes to
- * meanwhile, which nobody can measure beforehand without slowing it down (under emulation: without breaking it); but a program
+ * How long it takes follows the guest's memory and the cluster's pace. How long it stands still follows what the program writes
+ * to meanwhile, which nobody can measure beforehand without slowing it down (under emulation: without breaking it); but a program
  * mostly does what it did the last time.
  */
 #include "forecast.h"

@@ -16,6 +16,6 @@ void forecast_init(Forecast *forecast);
 /* A guest of so many bytes has moved; downtime_ms -1: not known. */
 void forecast_learn(Forecast *forecast, guint64 bytes, gint64 total_ms, gint64 downtime_ms);
 
-/* {total_ms,downtime_ms} for a guest of so many bytes; own_ms: how long this very job stood still on average lately, -1: it has not
- * moved, and others' moves are what counts. NULL when nothing has moved yet. */
+/* {total_ms,downtime_ms} for a guest of so many bytes; own_ms: how long this very job stood still on average lately, -1: it has
+ * not moved, and others' moves are what counts. NULL when nothing has moved yet. */
 Json *forecast_of(const Forecast *forecast, guint64 bytes, double own_ms);

@@ -13,8 +13,8 @@
 /* Called once: stats {from,to,total_ms,downtime_ms,bytes} (not owned) or error. */
 typedef void (*MigrationDone)(Json *stats, const GError *error, gpointer user);
 
-/* Moves a job at home here to a node (a name, or "home"); done is called later, never from within. balance (may be NULL) is what a
- * balancer or an administrator's order says to the destination: {reason,demand,slowness,bytes}. Of the jobs
+/* Moves a job at home here to a node (a name, or "home"); done is called later, never from within. balance (may be NULL) is
+ * what a balancer or an administrator's order says to the destination: {reason,demand,slowness,bytes}. Of the jobs
  * of this home at most `migrations` are on their way to a node, or from it, at a time: others wait for their turn, those of a
  * balancer are refused. */
 void migration_start(Node *node, Job *job, const char *to, Json *balance, MigrationDone done, gpointer user);

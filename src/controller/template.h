@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* template.h - the snapshot from which guests of the usual shape begin where none waits for them
  *
- * Theory of operation. Under TCG a guest's boot takes some ten times as long as to read the memory of one that has booted. So when
- * the node has nothing else to do it starts a guest that belongs to nobody, saves its state (hypervisor/snapshot.h) and
+ * Theory of operation. Under TCG a guest's boot takes some ten times as long as to read the memory of one that has booted. So
+ * when the node has nothing else to do it starts a guest that belongs to nobody, saves its state (hypervisor/snapshot.h) and
  * ends it. Then it begins another one from that, on trial, and ends it too: what is used has been seen to work. From then on
  * each guest of that shape that is started here begins from the template; if libvirt says that it could not, the template is
  * dropped and the guest boots.

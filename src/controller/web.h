@@ -15,7 +15,8 @@
  * socket, because that is what is asked (web-view.h); only the methods in the table of web.c can be called from here.
  *
  * A request is refused before its body is read if its Host is not this machine (web-guard.h), if another site's page made
- * it, if its method, type or length is not what the path takes. Each connection carries one request; there is a limit for everything.
+ * it, if its method, type or length is not what the path takes. Each connection carries one request; there is a limit for
+ * everything.
  */
 #pragma once
 

@@ -198,7 +198,8 @@ static gboolean guest_is_quiet(Back *back)
     return counters.received_frames == before;
 }
 
-/* SIGSTOP cannot be caught: the front cannot say that it was stopped, so it is looked at; seldom while there is little to stop. */
+/* SIGSTOP cannot be caught: the front cannot say that it was stopped, so it is looked at; seldom while there is little to stop.
+ * */
 static gboolean look_at_front(gpointer user)
 {
     Back *back = user;

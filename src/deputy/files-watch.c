@@ -10,8 +10,9 @@
  *    until then is told (files_watch_catch_up): a job that home tells of its change sees the change. While nothing
  *    leaves, a thread tells within milliseconds.
  *  - Nothing is believed wrongly. A folder is watched before it is looked at. A look that something happened beside, in
- *    the folder or, for the attributes of folders, to any (rounds), is good for a second. What is told while an answer is under way the guest's kernel puts in order: it
- *    believes no answer to a question that is older than the last invalidation (docs/kernel.md, 41-beliefs).
+ *    the folder or, for the attributes of folders, to any (rounds), is good for a second. What is told while an answer is under
+ *    way the guest's kernel puts in order: it believes no answer to a question that is older than the last invalidation
+ *    (docs/kernel.md, 41-beliefs).
  *  - The cost is bounded. What was told is not told again before the guest has asked again (told), so there are never
  *    more messages than inodes, be home as busy, or cut off, as it may. There are at most max_watches watches; what
  *    cannot be watched is believed for a second.

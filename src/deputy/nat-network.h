@@ -27,8 +27,8 @@ char **nat_network_make(const guint32 *taken, guint taken_count, const char *res
 /* What START's addresses say. FALSE if that is no network. */
 gboolean nat_network_parse(NatNetwork *ret_network, const WireStrings *addresses);
 
-/* Whether a packet of the guest may pass: a whole IP packet, no fragment, the guest's own source address, and a destination that is a
- * machine's, not the home's loopback, save that a name server there may be asked. */
+/* Whether a packet of the guest may pass: a whole IP packet, no fragment, the guest's own source address, and a destination
+ * that is a machine's, not the home's loopback, save that a name server there may be asked. */
 gboolean nat_network_leaves(const NatNetwork *network, const guint8 *packet, gsize size);
 
 /* Whether such a packet may be the first of something: TCP's SYN, a datagram. */

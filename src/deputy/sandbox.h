@@ -12,8 +12,8 @@ typedef enum {
 } SandboxNetwork;
 
 /* Files: at and below root everything that the user may do, but never execute; nothing elsewhere;
- * with read_only nothing is changed; without network no TCP, where Landlock knows of it. Binds the calling thread and those it starts later: call it
- * before the first thread. FALSE with an error where the kernel has no Landlock; nothing has been
+ * with read_only nothing is changed; without network no TCP, where Landlock knows of it. Binds the calling thread and those it
+ * starts later: call it before the first thread. FALSE with an error where the kernel has no Landlock; nothing has been
  * bound then. */
 gboolean sandbox_files(const char *root, gboolean read_only, SandboxNetwork network, GError **error);
 

@@ -9,8 +9,8 @@
  * migrations which are the usual ones.
  *
  * With one_pass the limit is 0 and stays so: QEMU then never looks at the dirty bitmap between the
- * first pass and the guest's stop. Else the downtime limit is small (QEMU then makes one more pass over memory instead of sending what is
- * left while the guest stands still: the freeze is a millisecond instead of sixty, the total is the
+ * first pass and the guest's stop. Else the downtime limit is small (QEMU then makes one more pass over memory instead of
+ * sending what is left while the guest stands still: the freeze is a millisecond instead of sixty, the total is the
  * same).
  *
  * What libvirt says of the migration afterwards comes as an event on the main connection; finish

@@ -11,6 +11,6 @@ typedef struct {
     int pid;           /* of QEMU */
 } GuestUsage;
 
-/* From /proc: three system calls for most guests, does not ask libvirtd, does not block. FALSE where there is no such guest. On the
- * main context. */
+/* From /proc: three system calls for most guests, does not ask libvirtd, does not block. FALSE where there is no such guest. On
+ * the main context. */
 gboolean guest_usage(Hypervisor *hv, const char *id, GuestUsage *ret_usage);

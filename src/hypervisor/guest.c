@@ -114,7 +114,8 @@ static void start_thread(GTask *task, gpointer source, gpointer data, GCancellab
 /* libvirt starts QEMU with its CPUs stopped and asks it a dozen questions, none of which the guest's boot disturbs, before it
  * lets them go. Where there is a second monitor that is done as soon as QEMU listens; libvirt hears of it from QEMU. With a
  * snapshot QEMU takes "cont", whoever says it, as the wish to run as soon as its state is there. libvirt does not know of that
- * state: so a QEMU that does not get it would wait for it for ever, and is ended here, at the latest soon after libvirt has it. */
+ * state: so a QEMU that does not get it would wait for it for ever, and is ended here, at the latest soon after libvirt has it.
+ * */
 typedef struct {
     Hypervisor *hv;
     char *id, *path;

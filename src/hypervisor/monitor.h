@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* monitor.h - a QMP monitor of our own beside libvirt's: for commands that libvirt cannot give, or not at the right moment
  *
- * Why: a guest can begin from a snapshot (snapshot.h), and above all, under TCG, QEMU learns of a store to memory from the translated code itself. A vCPU thread that the host puts aside between
- * that code's check and its store, at the moment when the dirty bitmap is read and cleared, stores into a page that has been
- * sent already and counts as clean: the destination lacks the store. So the bitmap must never be read while the guest
- * runs. It is read once at the start (the guest is stopped for that, by this monitor; libvirt has no call for it while
- * it migrates), and once at the end (the guest is stopped anyway); in between not at all when the downtime limit is 0,
- * see GuestMigration.one_pass. KVM's dirty log is the processor's, and exact.
+ * Why: a guest can begin from a snapshot (snapshot.h), and above all, under TCG, QEMU learns of a store to memory from the
+ * translated code itself. A vCPU thread that the host puts aside between that code's check and its store, at the moment when
+ * the dirty bitmap is read and cleared, stores into a page that has been sent already and counts as clean: the destination
+ * lacks the store. So the bitmap must never be read while the guest runs. It is read once at the start (the guest is stopped
+ * for that, by this monitor; libvirt has no call for it while it migrates), and once at the end (the guest is stopped anyway);
+ * in between not at all when the downtime limit is 0, see GuestMigration.one_pass. KVM's dirty log is the processor's, and exact.
  */
 #pragma once
 

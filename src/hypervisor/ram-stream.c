@@ -3,8 +3,8 @@
  *
  * Goal. QEMU tells its peer of each page of zeros, and the peer looks at the page to see whether it has to be cleared: in a new
  * QEMU the kernel answers each such look by a page fault. Most of a small guest's memory has never been touched, so
- * these faults are most of what the peer has to do. A page of the guest's RAM which has not been sent with other contents is zero in a QEMU
- * that waits for its guest (it does not even load its ROMs), so the record is left out.
+ * these faults are most of what the peer has to do. A page of the guest's RAM which has not been sent with other contents is
+ * zero in a QEMU that waits for its guest (it does not even load its ROMs), so the record is left out.
  *
  * How. The stream is read as QEMU 7.2 writes it (migration/savevm.c, migration/ram.c): a head, the configuration, commands, and
  * sections of which the first is "ram". Its first record tells the blocks and their sizes; the largest is the guest's RAM, and

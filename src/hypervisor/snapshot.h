@@ -6,8 +6,8 @@
  * that comes from there: libvirt knows nothing of it, but that the guest takes a moment to begin. Zero pages are left out
  * (ram-stream.h): to look at each costs as much as a boot.
  *
- * Limits. Under TCG only: elsewhere guests have no second monitor, and boot in no time. What is random in the guest is the same in
- * each that begins from one snapshot, so home sends its own randomness with START (docs/protocol.md).
+ * Limits. Under TCG only: elsewhere guests have no second monitor, and boot in no time. What is random in the guest is the same
+ * in each that begins from one snapshot, so home sends its own randomness with START (docs/protocol.md).
  */
 #pragma once
 
@@ -21,8 +21,8 @@ void snapshot_unref(Snapshot *snapshot);
 /* Bytes that it takes. */
 guint64 snapshot_size(const Snapshot *snapshot);
 
-/* Saves the guest with this channel, which stands still from then on: it is to be ended, whatever comes out. done is called once, on
- * the default main context: the snapshot is the caller's; NULL: an error, which is done's to read only. */
+/* Saves the guest with this channel, which stands still from then on: it is to be ended, whatever comes out. done is called
+ * once, on the default main context: the snapshot is the caller's; NULL: an error, which is done's to read only. */
 typedef void (*SnapshotDone)(Snapshot *snapshot, const GError *error, gpointer user);
 void snapshot_save(const char *channel_path, SnapshotDone done, gpointer user);
 

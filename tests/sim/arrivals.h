@@ -32,7 +32,8 @@ typedef struct {
  *   day      a rate that swells and ebbs over an hour (Poisson), lengths by the law of UNIX processes, P(T > t) = 1/t,
  *            bounded; homes by Zipf
  *   even     the same rate everywhere (Poisson), the same lengths as batches: little is to be gained
- *   islands  sweeps in a cluster where three nodes in ten have no KVM: they are ten times slower, the jobs of their users, which are as
+ *   islands  sweeps in a cluster where three nodes in ten have no KVM: they are ten times slower, the jobs of their users,
+ *   which are as
  *            much shorter, can go to their like alone
  *   hotspot  all jobs start on one node at once
  * equal makes all nodes alike (2 CPUs, speed 1). NULL for an unknown pattern. */
@@ -50,6 +51,6 @@ double plan_outflow(const Plan *plan);
 /* When all is done if every job stays at home. */
 double plan_stay(const Plan *plan);
 
-/* When a perfect balancer would be done that knows nothing of the future: every moment all CPUs are shared fairly by all jobs, the
- * fastest first; moving costs nothing. */
+/* When a perfect balancer would be done that knows nothing of the future: every moment all CPUs are shared fairly by all jobs,
+ * the fastest first; moving costs nothing. */
 double plan_ideal(const Plan *plan);
