@@ -13,10 +13,9 @@
 
 typedef void (*AdminCommand)(Node *node, Json *params, RpcCall *call);
 
-/* As people see it: a node that answers and is blocked is "blocked"; whose guests it has is for controllers. */
+/* As people see it: a node that answers and is blocked is "blocked". */
 static Json *seen(Json *row)
 {
-    json_remove(row, "guests");
     if (json_get_bool(row, "block", FALSE) && g_str_equal(json_get_string(row, "state", ""), "alive"))
         json_set_string(row, "state", "blocked");
     return row;
@@ -38,6 +37,8 @@ static void node_show(Node *node, Json *params, RpcCall *call)
         json_set_string(row, "state_dir", node->conf->state_dir);
         json_set_int(row, "pid", getpid());
     }
+    if (!control_is_admin(node, call))
+        json_remove(row, "guests");
     rpc_reply(call, seen(row));
 }
 
@@ -58,7 +59,7 @@ static void node_list(Node *node, Json *params, RpcCall *call)
     Json *rows = node_rows(node);
 
     for (guint i = 0; i < json_length(rows); i++)
-        seen(json_at(rows, i));
+        json_remove(seen(json_at(rows, i)), "guests");
     add_others(node, rows, json_get_bool(params, "pending", FALSE), json_get_bool(params, "all", FALSE));
     rpc_reply(call, rows);
 }

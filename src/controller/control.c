@@ -189,15 +189,29 @@ int control_connect(Control *control, uid_t uid, char **ret_user, gboolean *ret_
     return ends[1];
 }
 
-char *control_user(Node *node, RpcCall *call)
+static const Client *client_of(Node *node, RpcCall *call)
 {
     for (GList *i = node->control->clients; i; i = i->next) {
-        Client *client = i->data;
+        const Client *client = i->data;
 
         if (client->rpc == rpc_call_connection(call))
-            return g_strdup(client->user);
+            return client;
     }
-    return g_strdup("");
+    return NULL;
+}
+
+char *control_user(Node *node, RpcCall *call)
+{
+    const Client *client = client_of(node, call);
+
+    return g_strdup(client ? client->user : "");
+}
+
+gboolean control_is_admin(Node *node, RpcCall *call)
+{
+    const Client *client = client_of(node, call);
+
+    return client && client->admin;
 }
 
 gboolean control_still(uid_t uid, const char *user, gboolean admin)

@@ -19,5 +19,8 @@ gboolean control_still(uid_t uid, const char *user, gboolean admin);
 /* The name of the user whose call this is (g_free). */
 char *control_user(Node *node, RpcCall *call);
 
+/* Whether all jobs are that user's to see and command. */
+gboolean control_is_admin(Node *node, RpcCall *call);
+
 /* Passes a migration's progress {job,...} on to the connections that wait for a migration and whose user may see that job. */
 void control_progress(Control *control, Json *params);

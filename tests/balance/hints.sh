@@ -47,7 +47,7 @@ start --on node2 --name usual -- sh -c "trap 'exec sleep 1000' USR1; $busy"
 start --on node2 --decay slow --name slow -- sh -c "trap 'exec sleep 1000' USR1; $busy"
 start --on node2 --decay none --name none -- sh -c "trap 'exec sleep 1000' USR1; $busy"
 demands() { # as "fast usual slow none", in thousandths
-    j list --json >"$work/jobs" && on node1 sojourn node node2 --json >"$work/node" && python3 - "$work" <<'SCRIPT'
+    j list --json >"$work/jobs" && SOJOURN_SOCKET=$rig_base/n1/control "$build/sojourn" node node2 --json >"$work/node" && python3 - "$work" <<'SCRIPT'
 import json, sys
 guests = {g['id']: g['demand'] for g in json.load(open(sys.argv[1] + '/node'))['guests']}
 jobs = {j['name']: guests.get(j['id'], -1) for j in json.load(open(sys.argv[1] + '/jobs'))}
