@@ -123,8 +123,8 @@ static void serve(int fuse) {
     static char buffer[FUSE_MIN_READ_BUFFER + 8192], held[512];
 
     for (;;) {
-        const struct fuse_in_header *head = (const void *)buffer, *kept = (const void *)held;
-        ssize_t size;
+        const struct fuse_in_header *head, *kept = (const void *)held;
+        size_t size;
 
         if (shared->invalidate) {
             invalidate(fuse, (uint64_t)shared->invalidate);
@@ -134,17 +134,13 @@ static void serve(int fuse) {
             answer(fuse, kept, held + sizeof *kept);
             shared->holds = false;
         }
-        size = read(fuse, buffer, sizeof buffer);
-        if (size < 0 && errno == EAGAIN)
-            usleep(200);
-        if (size < 0 && errno == ENODEV)
-            _exit(0);
-        if (size < (ssize_t)sizeof *head)
+        head = served_next(fuse, buffer, sizeof buffer, &size);
+        if (!head)
             continue;
         if (head->opcode < 64)
             shared->asked[head->opcode]++;
-        if (to_be_held(head) && size <= (ssize_t)sizeof held) {
-            memcpy(held, buffer, (size_t)size);
+        if (to_be_held(head) && size <= sizeof held) {
+            memcpy(held, buffer, size);
             shared->holds = true;
         } else {
             answer(fuse, head, buffer + sizeof *head);

@@ -139,14 +139,9 @@ static void serve(int fuse) {
     static char buffer[FUSE_MIN_READ_BUFFER + 2 * PIECE];
 
     for (;;) {
-        const struct fuse_in_header *head = (const void *)buffer;
-        ssize_t size = read(fuse, buffer, sizeof buffer);
+        const struct fuse_in_header *head = served_next(fuse, buffer, sizeof buffer, NULL);
 
-        if (size < 0 && errno == EAGAIN)
-            usleep(200);
-        if (size < 0 && errno == ENODEV)
-            _exit(0);
-        if (size < (ssize_t)sizeof *head)
+        if (!head)
             continue;
         if (head->opcode < 64)
             shared->asked[head->opcode]++;

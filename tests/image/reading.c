@@ -85,14 +85,10 @@ static void serve(int fuse) {
     static char buffer[(1 << 20) + 8192];
 
     for (;;) {
-        ssize_t size = read(fuse, buffer, sizeof buffer);
+        const struct fuse_in_header *head = served_next(fuse, buffer, sizeof buffer, NULL);
 
-        if (size < 0 && errno == EAGAIN)
-            usleep(200);
-        if (size < 0 && errno == ENODEV)
-            _exit(0);
-        if (size >= (ssize_t)sizeof(struct fuse_in_header))
-            answer(fuse, (const void *)buffer, buffer + sizeof(struct fuse_in_header));
+        if (head)
+            answer(fuse, head, head + 1);
     }
 }
 

@@ -170,8 +170,7 @@ static void serve(int fuse) {
     struct fuse_in_header held = {0};
 
     for (;;) {
-        const struct fuse_in_header *head = (const void *)buffer;
-        ssize_t size;
+        const struct fuse_in_header *head;
 
         if (held.unique && !shared->hold_getattr) {
             answer(fuse, &held, NULL);
@@ -182,12 +181,8 @@ static void serve(int fuse) {
             invalidate(fuse);
             shared->invalidate = false;
         }
-        size = read(fuse, buffer, sizeof buffer);
-        if (size < 0 && errno == EAGAIN)
-            usleep(200);
-        if (size < 0 && errno == ENODEV)
-            _exit(0);
-        if (size < (ssize_t)sizeof *head)
+        head = served_next(fuse, buffer, sizeof buffer, NULL);
+        if (!head)
             continue;
         if (head->opcode < 64)
             shared->asked[head->opcode]++;

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/fuse.h>
 #include <stdio.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -24,6 +23,20 @@ bool served_mount(const char *options, void (*serve)(int fuse)) {
         serve(fuse);
     close(fuse);
     return true;
+}
+
+const struct fuse_in_header *served_next(int fuse, void *buffer, size_t room, size_t *ret_size) {
+    ssize_t size = read(fuse, buffer, room);
+
+    if (size < 0 && errno == EAGAIN)
+        usleep(200);
+    if (size < 0 && errno == ENODEV)
+        _exit(0);
+    if (size < (ssize_t)sizeof(struct fuse_in_header))
+        return NULL;
+    if (ret_size)
+        *ret_size = (size_t)size;
+    return buffer;
 }
 
 void reply(int fuse, uint64_t unique, int error, const void *data, size_t size) {

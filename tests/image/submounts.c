@@ -216,20 +216,15 @@ static void serve(int fuse) {
     uint64_t held = 0;
 
     for (;;) {
-        ssize_t size;
+        const struct fuse_in_header *head;
 
         if (held && !shared->hold_release) {
             reply(fuse, held, 0, NULL, 0);
             held = 0;
         }
-        size = read(fuse, buffer, sizeof buffer);
-        if (size < 0 && errno == EAGAIN)
-            usleep(200);
-        if (size < 0 && errno == ENODEV)
-            _exit(0);
-        if (size < (ssize_t)sizeof(struct fuse_in_header))
+        head = served_next(fuse, buffer, sizeof buffer, NULL);
+        if (!head)
             continue;
-        const struct fuse_in_header *head = (const void *)buffer;
         if (head->opcode == FUSE_RELEASE)
             __sync_fetch_and_add(&shared->releases, 1);
         if (head->opcode == FUSE_RELEASE && shared->hold_release)
