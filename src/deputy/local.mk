@@ -14,7 +14,8 @@ FILES_SOURCES = \
 	src/deputy/files-impl.h \
 	src/deputy/files-inode.c src/deputy/files-inode.h src/deputy/files-inode-impl.h \
 	src/deputy/files-lock-op.c \
-	src/deputy/files-lock.c src/deputy/files-lock.h \
+	src/deputy/files-lock.c src/deputy/files-lock.h src/deputy/files-lock-private.h \
+	src/deputy/files-lock-owner.c src/deputy/files-lock-wait.c \
 	src/deputy/files-name.c \
 	src/deputy/files-open.c \
 	src/deputy/files-refuse.c \

@@ -96,7 +96,8 @@ test_files_inode_SOURCES = tests/unit/test-files-inode.c src/deputy/files-inode.
 test_files_inode_LDADD = $(GLIB_LIBS)
 
 UNIT_TESTS += test-files-lock
-test_files_lock_SOURCES = tests/unit/test-files-lock.c src/deputy/files-lock.c src/deputy/files-lock.h
+test_files_lock_SOURCES = tests/unit/test-files-lock.c src/deputy/files-lock.c src/deputy/files-lock.h \
+	src/deputy/files-lock-private.h src/deputy/files-lock-owner.c src/deputy/files-lock-wait.c
 test_files_lock_LDADD = $(GLIB_LIBS)
 
 UNIT_TESTS += test-files
