@@ -26,7 +26,7 @@ sojournd_SOURCES = \
 	src/controller/forecast.c src/controller/forecast.h \
 	src/controller/load.c src/controller/load.h \
 	src/controller/main.c \
-	src/controller/migration.c src/controller/migration.h \
+	src/controller/migration.c src/controller/migration.h src/controller/migration-commit.c src/controller/migration-why.c \
 	src/controller/node.c src/controller/node.h \
 	src/controller/relay.c src/controller/relay.h \
 	src/controller/shape.c src/controller/shape.h \

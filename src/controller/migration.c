@@ -432,123 +432,14 @@ void migration_ordered(Node *node, const char *from, Json *params, RpcCall *call
     migration_start(node, job, json_get_string(params, "to", ""), json_get(params, "balance"), migration_answer, call);
 }
 
-/* Why */
-
-typedef struct {
-    RpcCall *call;
-    Json *reasons, *forecast;
-} Why;
-
-static void why_answered(const char *destination, Json *result, const GError *error, gpointer user)
+void migration_resumed(Node *node, const char *id, gint64 resumed_us)
 {
-    Why *why = user;
-    Json *more = json_get(result, "reasons"), *said;
-
-    for (guint i = 0; i < json_length(more); i++) {
-        gboolean known = FALSE;
-
-        for (guint j = 0; j < json_length(why->reasons); j++)
-            known = known || g_str_equal(json_get_string(json_at(why->reasons, j), "code", ""),
-                                         json_get_string(json_at(more, i), "code", ""));
-        if (!known)
-            json_append(why->reasons, json_ref(json_at(more, i)));
-    }
-    said = json_set(json_object(), "reasons", why->reasons);
-    if (!json_length(why->reasons) && why->forecast)
-        json_set(said, "expected", json_ref(why->forecast));
-    rpc_reply(why->call, said);
-    json_unref(why->forecast);
-    g_free(why);
-}
-
-void migration_why(Node *node, Job *job, const char *to, RpcCall *call)
-{
-    const char *target = g_str_equal(to, "home") ? node_name(node) : to;
-    Why *why = g_new0(Why, 1);
-    g_autoptr(Json) row = node_row_of(node, target);
-
-    why->call = call;
-    why->forecast = job_forecast(node, job);
-    why->reasons = check_from_home(node, job, target);
-    if (!row || !g_str_equal(json_get_string(row, "state", ""), "alive") || g_strcmp0(job->node, target) == 0)
-        why_answered(target, NULL, NULL, why);
-    else
-        cluster_call(node->cluster, target, "migration.check",
-                     json_set(json_object(), "description", json_ref(job->description)), 10000, why_answered, why);
-}
-
-/* Commit */
-
-typedef struct {
-    Node *node;
-    char *job, *host;
-    guint64 epoch;
-    RpcCall *call;
-} Commit;
-
-static void commit_answered(Rpc *rpc, Json *result, int fd, const GError *error, gpointer user)
-{
-    Commit *commit = user;
-    Job *job = job_find(commit->node, commit->job);
-
-    if (fd >= 0)
-        close(fd);
-    if (g_error_matches(error, SJ_ERROR, SJ_ERROR_DENIED)) {
-        rpc_reply(commit->call, json_set_string(json_object(), "refused", error->message));
-    } else if (error) {
-        rpc_fail(commit->call, error);
-    } else {
-        if (job) {
-            job->epoch = commit->epoch;
-            g_free(job->node);
-            job->node = g_strdup(commit->host);
-        }
-        if (fault("home.committed"))
-            rpc_fail_new(commit->call, SJ_ERROR_TIMEOUT, "The answer was lost");
-        else
-            rpc_reply(commit->call, NULL);
-    }
-    g_free(commit->job);
-    g_free(commit->host);
-    g_free(commit);
-}
-
-static void note_resumed(Node *node, Json *params)
-{
-    gint64 ran_us = json_get_int(params, "ran_us", -1);
-
-    for (GList *i = node->migrating.head; i && ran_us >= 0; i = i->next) {
+    for (GList *i = node->migrating.head; i; i = i->next) {
         Migration *m = i->data;
 
-        if (g_str_equal(m->id, json_get_string(params, "migration", "")) && !m->resumed_us)
-            m->resumed_us = g_get_monotonic_time() - ran_us;
+        if (g_str_equal(m->id, id) && !m->resumed_us)
+            m->resumed_us = resumed_us;
     }
-}
-
-void migration_commit(Node *node, const char *from, Json *params, RpcCall *call)
-{
-    Job *job = job_find(node, json_get_string(params, "job", ""));
-    Json *question = json_set_string(json_object(), "migration", json_get_string(params, "migration", ""));
-    Commit *commit;
-
-    if (!job || !job->deputy) {
-        json_unref(question);
-        if (node_is_young(node) && !job_is_over(node, json_get_string(params, "job", "")))
-            rpc_fail_new(call, SJ_ERROR_BUSY, "%s waits for its deputies", node_name(node));
-        else
-            rpc_reply(call, json_set_string(json_object(), "refused", "there is no such job"));
-        return;
-    }
-    fault("home.asked");
-    note_resumed(node, params);
-    commit = g_new0(Commit, 1);
-    *commit = (Commit){node, g_strdup(job->id), g_strdup(from), json_get_int(params, "epoch", 0), call};
-    json_set_int(question, "epoch", commit->epoch);
-    json_set_string(question, "node", from);
-    rpc_call(job->deputy, "deputy.commit", question, job->pending_fd, 30000, commit_answered, commit);
-    if (job->pending_fd >= 0)
-        close(job->pending_fd);
-    job->pending_fd = -1;
 }
 
 void migration_progress(Node *node, Json *params)

@@ -28,8 +28,12 @@ void migration_ordered(Node *node, const char *from, Json *params, RpcCall *call
 /* Every reason against it, home's and the destination's: answers call with {reasons}. */
 void migration_why(Node *node, Job *job, const char *to, RpcCall *call);
 
-/* migration.commit from a destination: to the deputy, with the link that was kept. Answers call. */
+/* migration.commit from a destination, {job,migration,epoch,ran_us?}: to the deputy, with the link that was kept. Answers call;
+ * {refused}: the deputy, or this node, says no. */
 void migration_commit(Node *node, const char *from, Json *params, RpcCall *call);
+
+/* The guest of this migration goes on since resumed_us, ahead of its COMMIT; a migration that is not home's here: nothing. */
+void migration_resumed(Node *node, const char *id, gint64 resumed_us);
 
 /* Whom to tell of progress: commands that wait for this job's migration. */
 void migration_progress(Node *node, Json *params);
