@@ -281,17 +281,21 @@ void files_op_statfs(fuse_req_t req, fuse_ino_t ino)
 
 /* ---- extended attributes ---- */
 
-void files_op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
+/* One extended attribute, or the list of all if name is NULL; size 0 asks for the length. */
+static void read_xattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 {
     FilesNode node;
     int error = files_node_get(files_of(req), ino, TRUE, &node);
+    char *buffer = size ? files_current.buffer : NULL;
     ssize_t got = 0;
 
     if (!error) {
-        got = getxattr(files_fd_name(node.fd).text, name, size ? files_current.buffer : NULL, size);
+        const FilesFdName path = files_fd_name(node.fd);
+
+        got = name ? getxattr(path.text, name, buffer, size) : listxattr(path.text, buffer, size);
         error = got < 0 ? -errno : 0;
     } else if (node.inode && node.inode->hollow) {
-        error = -ENODATA;
+        error = name ? -ENODATA : 0;
     }
     if (error)
         fuse_reply_err(req, -error);
@@ -302,25 +306,14 @@ void files_op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t 
     files_node_put(&node);
 }
 
+void files_op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
+{
+    read_xattr(req, ino, name, size);
+}
+
 void files_op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 {
-    FilesNode node;
-    int error = files_node_get(files_of(req), ino, TRUE, &node);
-    ssize_t got = 0;
-
-    if (!error) {
-        got = listxattr(files_fd_name(node.fd).text, size ? files_current.buffer : NULL, size);
-        error = got < 0 ? -errno : 0;
-    } else if (node.inode && node.inode->hollow) {
-        error = 0;
-    }
-    if (error)
-        fuse_reply_err(req, -error);
-    else if (size)
-        fuse_reply_buf(req, files_current.buffer, got);
-    else
-        fuse_reply_xattr(req, got);
-    files_node_put(&node);
+    read_xattr(req, ino, NULL, size);
 }
 
 /* A change of extended attributes: value NULL removes. */

@@ -182,7 +182,8 @@ void files_op_readlink(fuse_req_t req, fuse_ino_t ino)
 /* ---- making ---- */
 
 /* The guest's kernel lets mknod make devices only for root; home's refuses them for the user. */
-void files_op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t dev)
+/* Makes a name: a folder, a symbolic link to target, or what else the mode says. */
+static void make(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t dev, const char *target)
 {
     FilesNode node;
     FilesOwn own;
@@ -191,7 +192,9 @@ void files_op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t 
     if (!error) {
         files_watch_own(files_of(req), &own, node.inode, name, 1);
         files_cred_umask(fuse_req_ctx(req)->umask);
-        if (mknodat(node.fd, name, mode, dev) < 0)
+        if ((target ? symlinkat(target, node.fd, name)
+             : S_ISDIR(mode) ? mkdirat(node.fd, name, mode & 07777)
+                             : mknodat(node.fd, name, mode, dev)) < 0)
             error = -errno;
         files_watch_own_done(files_of(req), &own, !error);
     }
@@ -200,45 +203,21 @@ void files_op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t 
     else
         reply_entry(req, &node, name);
     files_node_put(&node);
+}
+
+void files_op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t dev)
+{
+    make(req, parent, name, mode, dev, NULL);
 }
 
 void files_op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
 {
-    FilesNode node;
-    FilesOwn own;
-    int error = writable_node(files_of(req), parent, name, &node);
-
-    if (!error) {
-        files_watch_own(files_of(req), &own, node.inode, name, 1);
-        files_cred_umask(fuse_req_ctx(req)->umask);
-        if (mkdirat(node.fd, name, mode & 07777) < 0)
-            error = -errno;
-        files_watch_own_done(files_of(req), &own, !error);
-    }
-    if (error)
-        fuse_reply_err(req, -error);
-    else
-        reply_entry(req, &node, name);
-    files_node_put(&node);
+    make(req, parent, name, S_IFDIR | mode, 0, NULL);
 }
 
 void files_op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name)
 {
-    FilesNode node;
-    FilesOwn own;
-    int error = writable_node(files_of(req), parent, name, &node);
-
-    if (!error) {
-        files_watch_own(files_of(req), &own, node.inode, name, 1);
-        if (symlinkat(target, node.fd, name) < 0)
-            error = -errno;
-        files_watch_own_done(files_of(req), &own, !error);
-    }
-    if (error)
-        fuse_reply_err(req, -error);
-    else
-        reply_entry(req, &node, name);
-    files_node_put(&node);
+    make(req, parent, name, S_IFLNK, 0, target);
 }
 
 void files_op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char *name)

@@ -120,18 +120,11 @@ static void answer(int fuse, const struct fuse_in_header *head, const void *data
     case FUSE_ACCESS:
         reply(fuse, head->unique, EACCES, NULL, 0);
         break;
-    case FUSE_FORGET:
-    case FUSE_BATCH_FORGET:
-    case FUSE_INTERRUPT:
-        break;
-    case FUSE_RELEASE:
-    case FUSE_RELEASEDIR:
-    case FUSE_FLUSH:
     case FUSE_FSYNC:
         reply(fuse, head->unique, 0, NULL, 0);
         break;
     default:
-        reply(fuse, head->unique, ENOSYS, NULL, 0);
+        reply_plainly(fuse, head);
     }
 }
 

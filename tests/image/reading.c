@@ -68,16 +68,8 @@ static void answer(int fuse, const struct fuse_in_header *head, const void *data
     case FUSE_READ:
         answer_read(fuse, head, data);
         break;
-    case FUSE_FORGET:
-    case FUSE_BATCH_FORGET:
-    case FUSE_INTERRUPT:
-        break;
-    case FUSE_FLUSH:
-    case FUSE_RELEASE:
-        reply(fuse, head->unique, 0, NULL, 0);
-        break;
     default:
-        reply(fuse, head->unique, ENOSYS, NULL, 0);
+        reply_plainly(fuse, head);
     }
 }
 

@@ -147,21 +147,14 @@ static void answer(int fuse, const struct fuse_in_header *head, const void *data
     case FUSE_GETXATTR:
         reply(fuse, head->unique, ENODATA, NULL, 0);
         break;
-    case FUSE_FORGET:
-    case FUSE_BATCH_FORGET:
-    case FUSE_INTERRUPT:
-        break;
     case FUSE_SETXATTR:
     case FUSE_REMOVEXATTR:
     case FUSE_SETLK:
-    case FUSE_RELEASE:
-    case FUSE_RELEASEDIR:
-    case FUSE_FLUSH:
     case FUSE_ACCESS:
         reply(fuse, head->unique, 0, NULL, 0);
         break;
     default:
-        reply(fuse, head->unique, ENOSYS, NULL, 0);
+        reply_plainly(fuse, head);
     }
 }
 

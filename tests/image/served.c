@@ -46,3 +46,19 @@ void reply(int fuse, uint64_t unique, int error, const void *data, size_t size) 
     if (writev(fuse, parts, 2) < 0 && errno != ENOENT)
         printf("# reply: %m\n");
 }
+
+void reply_plainly(int fuse, const struct fuse_in_header *head) {
+    switch (head->opcode) {
+    case FUSE_FORGET:
+    case FUSE_BATCH_FORGET:
+    case FUSE_INTERRUPT:
+        break;
+    case FUSE_RELEASE:
+    case FUSE_RELEASEDIR:
+    case FUSE_FLUSH:
+        reply(fuse, head->unique, 0, NULL, 0);
+        break;
+    default:
+        reply(fuse, head->unique, ENOSYS, NULL, 0);
+    }
+}

@@ -16,3 +16,7 @@ const struct fuse_in_header *served_next(int fuse, void *buffer, size_t room, si
 
 /* Answers a request with an error (an errno), or with so many bytes. */
 void reply(int fuse, uint64_t unique, int error, const void *data, size_t size);
+
+/* Answers what most servers here have nothing to say to: what is forgotten gets no answer, a close succeeds, all else is not
+ * there (ENOSYS). */
+void reply_plainly(int fuse, const struct fuse_in_header *head);

@@ -197,17 +197,12 @@ static void answer(int fuse, const struct fuse_in_header *head, const char *data
     case FUSE_BATCH_FORGET:
         forget(head, data);
         break;
-    case FUSE_INTERRUPT:
-        break;
-    case FUSE_RELEASE:
-    case FUSE_RELEASEDIR:
-    case FUSE_FLUSH:
     case FUSE_ACCESS:
     case FUSE_DESTROY:
         reply(fuse, head->unique, 0, NULL, 0);
         break;
     default:
-        reply(fuse, head->unique, ENOSYS, NULL, 0);
+        reply_plainly(fuse, head);
     }
 }
 

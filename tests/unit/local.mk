@@ -23,7 +23,7 @@ test_control_SOURCES = tests/unit/test-control.c src/deputy/control.c src/deputy
 test_control_LDADD = $(UNIT_LDADD)
 
 UNIT_TESTS += test-discovery
-test_discovery_SOURCES = tests/unit/test-discovery.c src/cluster/discovery.c src/cluster/discovery.h
+test_discovery_SOURCES = tests/unit/test-discovery.c tests/unit/wait-until.h src/cluster/discovery.c src/cluster/discovery.h
 test_discovery_LDADD = $(UNIT_LDADD)
 
 UNIT_TESTS += test-procfs
@@ -67,7 +67,7 @@ test_wire_SOURCES = tests/unit/test-wire.c
 test_wire_LDADD = $(UNIT_LDADD)
 
 UNIT_TESTS += test-tls
-test_tls_SOURCES = tests/unit/test-tls.c
+test_tls_SOURCES = tests/unit/test-tls.c tests/unit/wait-until.h
 test_tls_LDADD = $(CLUSTER_LIBS)
 
 UNIT_TESTS += test-authority
@@ -79,7 +79,7 @@ test_gossip_SOURCES = tests/unit/test-gossip.c
 test_gossip_LDADD = $(CLUSTER_LIBS)
 
 UNIT_TESTS += test-members
-test_members_SOURCES = tests/unit/test-members.c
+test_members_SOURCES = tests/unit/test-members.c tests/unit/wait-until.h
 test_members_LDADD = $(CLUSTER_LIBS)
 EXTRA_DIST += tests/unit/tsan.supp
 UNIT_TESTS += test-frame

@@ -4,6 +4,7 @@
 
 #include "cluster/discovery.h"
 #include "cluster/seeker.h"
+#include "wait-until.h"
 
 /* ---- Stands for seeker.c ---- */
 
@@ -69,18 +70,6 @@ static void lost(const char *service, gpointer user)
 }
 
 static const DiscoveryEvents events = {found, lost};
-
-/* Until it is so, ten seconds at most. */
-#define WAIT_UNTIL(condition)                                                                       \
-    G_STMT_START                                                                                    \
-    {                                                                                               \
-        for (guint turn = 0; turn < 10000 && !(condition); turn++) {                                \
-            g_main_context_iteration(NULL, FALSE);                                                  \
-            g_usleep(1000);                                                                         \
-        }                                                                                           \
-        g_assert_true(condition);                                                                   \
-    }                                                                                               \
-    G_STMT_END
 
 static void test_news(void)
 {

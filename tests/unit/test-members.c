@@ -15,21 +15,9 @@
 #include "cluster/token.h"
 #include "cluster/x509.h"
 #include "common/error.h"
+#include "wait-until.h"
 
 enum { PORT = 7227 };
-
-/* Waits, at most twenty seconds, with the main context going, until the condition holds. */
-#define WAIT_UNTIL(condition)                                              \
-    G_STMT_START                                                           \
-    {                                                                      \
-        gint64 until = g_get_monotonic_time() + 20 * G_USEC_PER_SEC;       \
-        while (!(condition) && g_get_monotonic_time() < until) {           \
-            g_main_context_iteration(NULL, FALSE);                         \
-            g_usleep(500);                                                 \
-        }                                                                  \
-        g_assert_true(condition);                                          \
-    }                                                                      \
-    G_STMT_END
 
 typedef struct {
     Conf *conf;

@@ -10,6 +10,7 @@
 #include "cluster/tls.h"
 #include "cluster/x509.h"
 #include "common/error.h"
+#include "wait-until.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 enum { BULK_MB = 64 };
@@ -102,19 +103,6 @@ static void world_open(World *world)
     world->listener = tls_listen(world->b, "127.0.0.1", 0, came, world, &error);
     g_assert_no_error(error);
 }
-
-/* Waits, at most ten seconds, with the main context going, until the condition holds. */
-#define WAIT_UNTIL(condition)                                              \
-    G_STMT_START                                                           \
-    {                                                                      \
-        gint64 until = g_get_monotonic_time() + 10 * G_USEC_PER_SEC;       \
-        while (!(condition) && g_get_monotonic_time() < until) {           \
-            g_main_context_iteration(NULL, FALSE);                         \
-            g_usleep(500);                                                 \
-        }                                                                  \
-        g_assert_true(condition);                                          \
-    }                                                                      \
-    G_STMT_END
 
 static void world_close(World *world)
 {
