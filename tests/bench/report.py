@@ -17,6 +17,12 @@ of the samples.
 
 {machine}
 
+## What is wanted, and whether it is so
+
+{wanted}
+
+## All figures
+
 '''
 
 NOTES = '''
@@ -83,9 +89,10 @@ def table(rows):
     return lines
 
 
-def write(path, rows, spec, figures):
+def write(path, wanted, rows, spec, figures):
+    """wanted and rows: tables, each with its head."""
     with open(path + '.new', 'w') as out:
-        out.write(HEAD.format(machine='\n'.join(textwrap.wrap(machine_text(spec, figures), 120))))
+        out.write(HEAD.format(machine='\n'.join(textwrap.wrap(machine_text(spec, figures), 120)), wanted='\n'.join(table(wanted))))
         out.write('\n'.join(table(rows)) + '\n' + NOTES)
         if criu.why_not():
             line = '- *CRIU*, which would be a peer for the freeze, is not in the table: ' + criu.why_not()
