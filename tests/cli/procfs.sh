@@ -65,7 +65,8 @@ note "a user: nodes, a job that moves and comes home, errors"
 on node1 timeout -s INT 0.3 bash -c 'echo "$2" >"$1"' - "$dir/$pid/goto" "$two" 2>/dev/null || true
 wait_until 30 job_is_on node1 walker node2 || fail "the move was not completed"
 on node1 fusermount3 -u "$dir" || fail "it cannot be unmounted"
-wait_until 10 test -z "$(pgrep -f "procfs $dir")" || fail "its server goes on"
+server_ended() { ! pgrep -f "procfs $dir" >/dev/null; }
+wait_until 10 server_ended || fail "its server goes on"
 
 if [ "$(id -u)" = 0 ]; then
     # for all, by root: each with the own rights
