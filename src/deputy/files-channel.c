@@ -79,6 +79,10 @@ static void extend_init(Files *files, const struct iovec *iov, int count)
         out->flags |= FUSE_SUBMOUNTS;
     if (files->init_flags & FUSE_HANDLE_KILLPRIV_V2)
         out->flags |= FUSE_HANDLE_KILLPRIV_V2;
+    if (files->init_flags & FILES_OPENDIR_LISTS && iov[1].iov_len >= sizeof(*out)) {
+        out->flags |= FUSE_INIT_EXT;
+        out->flags2 |= FILES_OPENDIR_LISTS >> 32;
+    }
 }
 
 static ssize_t write_reply(int fd, struct iovec *iov, int count, void *user)
@@ -156,15 +160,22 @@ static int groups_about(Files *files, const struct fuse_in_header *head, gid_t g
     return count;
 }
 
+static gboolean takes_listing(const Files *files, const struct fuse_in_header *head)
+{
+    return head->opcode == FUSE_OPENDIR && files->init_flags & FILES_OPENDIR_LISTS &&
+           ((const struct fuse_open_in *)(head + 1))->open_flags & FILES_OPEN_LISTING;
+}
+
 static void process(Files *files, void *data, size_t size)
 {
     const struct fuse_in_header *head = data;
 
     files_current.unique = head->unique;
     files_current.pid = head->pid;
-    files_current.look = 0;
+    files_current.look.rounds = 0;
     files_current.asks = head->opcode == FUSE_LOOKUP || head->opcode == FUSE_READDIRPLUS ||
                          head->opcode == FUSE_GETATTR || head->opcode == FUSE_OPENDIR;
+    files_current.lists = takes_listing(files, head);
     files_current.again = files_again_is(files->again, head->pid);
     if (files_current.again && head->opcode != FUSE_LOOKUP) /* another ESTALE begins anew */
         files_again_end(files->again, head->pid);
@@ -180,6 +191,8 @@ static void process(Files *files, void *data, size_t size)
         perform(files, data, size);
         files_cred_groups(NULL, 0);
     }
+    if (files_ahead_changes(head))
+        files_ahead_end(files);
 }
 
 static void recycle(FilesQueue *q, Item *item)
@@ -196,6 +209,7 @@ static void recycle(FilesQueue *q, Item *item)
 static gpointer worker(gpointer data)
 {
     FilesQueue *q = data;
+    gboolean worked;
 
     files_current.files = q->files;
     files_current.buffer = g_malloc(FILES_BUFFER);
@@ -205,6 +219,11 @@ static gpointer worker(gpointer data)
     while (!q->ending) {
         Item *item = q->first;
         if (!item) {
+            g_mutex_unlock(&q->lock);
+            worked = files_ahead_work(q->files);
+            g_mutex_lock(&q->lock);
+            if (worked || q->first || q->ending)
+                continue;
             q->idle++;
             g_cond_wait(&q->wake, &q->lock);
             q->idle--;
@@ -279,6 +298,14 @@ void files_queue_push(FilesQueue *q, const void *request, size_t size)
     g_mutex_unlock(&q->lock);
 }
 
+void files_queue_wake(FilesQueue *q)
+{
+    g_mutex_lock(&q->lock);
+    if (q->idle)
+        g_cond_signal(&q->wake);
+    g_mutex_unlock(&q->lock);
+}
+
 void files_queue_free(FilesQueue *q)
 {
     Item *lists[2];
@@ -321,6 +348,8 @@ static void init(Files *files, const void *request, size_t size)
         files->bare = files_bare_new();
     if (files->init_flags & FILES_INVAL_NAMES)
         files->watch = files->watching;
+    if (files->watch && files->init_flags & FILES_OPENDIR_LISTS && !files->switch_ids)
+        files->ahead = files_ahead_new(files);
     files->submounts = (in->flags & FUSE_SUBMOUNTS) != 0;
     files_current.in_init = TRUE;
     fuse_session_process_buf(files->session, &buf);
@@ -345,7 +374,15 @@ void files_request(Files *files, const void *request, size_t size)
             files_answer(files, head->unique, error, NULL, 0);
         return;
     }
+    if (files_ahead_changes(head))
+        files_ahead_begin(files);
     switch (head->opcode) {
+    case FUSE_OPENDIR:
+        if (takes_listing(files, head) && files_ahead_answer(files, head))
+            files_queue_wake(files->queue);
+        else
+            files_queue_push(files->queue, request, size);
+        break;
     case FUSE_INIT:
         init(files, request, size);
         break;

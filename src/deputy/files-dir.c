@@ -12,36 +12,6 @@
 
 #define ENTRIES 32768
 
-void files_op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
-{
-    Files *files = files_of(req);
-    struct fuse_open_out out = { 0 };
-    FilesNode node;
-    int fd = -1, error = files_node_get(files, ino, TRUE, &node);
-
-    if (error == -EACCES && node.inode && node.inode->hollow && S_ISDIR(node.inode->type)) {
-        fuse_reply_buf(req, (const char *)&out, sizeof(out)); /* handle 0: the empty directory */
-        files_node_put(&node);
-        return;
-    }
-    if (!error) {
-        files_watch_look(files, node.inode, node.fd);
-        fd = open(files_fd_name(node.fd).text,
-                  O_RDONLY | O_DIRECTORY | O_CLOEXEC | (fi->flags & O_NOATIME));
-        if (fd < 0)
-            error = -errno;
-    }
-    if (error) {
-        fuse_reply_err(req, -error);
-    } else {
-        out.fh = files_handle_add(files, node.inode, fd, O_RDONLY | O_DIRECTORY);
-        if (files_watch_names(files, node.inode)) /* the guest keeps the listing, and reads it anew now */
-            out.open_flags = FOPEN_CACHE_DIR;
-        fuse_reply_buf(req, (const char *)&out, sizeof(out));
-    }
-    files_node_put(&node);
-}
-
 /* ---- entries of the home's directory ---- */
 
 /* The entry at offset, with the handle locked: NULL at the end or with *error set. */
@@ -85,6 +55,7 @@ typedef struct {
     gboolean plus;
     char *at;
     size_t left;
+    gboolean failed; /* ahead: it cannot be made now */
 } Listing;
 
 /* Attributes and a lookup with an entry. What cannot be looked up is listed without. */
@@ -92,10 +63,14 @@ static void add_entry_out(Listing *l, const char *name, struct fuse_entry_out *o
 {
     FilesInode *inode;
     struct statx stx;
+    int error;
 
     memset(out, 0, sizeof(*out));
-    if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
-        files_look(l->files, &l->folder, name, &inode, &stx) < 0)
+    if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+        return;
+    error = files_look(l->files, &l->folder, name, &inode, &stx);
+    l->failed |= files_current.ahead && error < 0;
+    if (error < 0)
         return;
     files_fill_entry(l->files, &l->folder, name, inode, &stx, out);
     files_inodes_put(l->files->inodes, inode);
@@ -145,6 +120,96 @@ static int list(Listing *l, gint64 offset)
     g_mutex_unlock(&h->lock);
     return l->at > start ? 0 : error;
 }
+
+/* ---- opening ---- */
+
+/* Reads what is left of the folder fd, if it has room in so many bytes of the guest's, attributes included: how much
+ * there is, or 0. */
+static size_t read_whole(int fd, char *entries, size_t most)
+{
+    ssize_t got = getdents64(fd, entries, ENTRIES), size = got;
+    size_t wanted = 0;
+    char end[1024];
+
+    for (ssize_t at = 0; at < size;) {
+        const struct dirent64 *entry = (const struct dirent64 *)(entries + at);
+        wanted += FUSE_DIRENT_ALIGN(FUSE_NAME_OFFSET_DIRENTPLUS + strlen(entry->d_name));
+        if (wanted > most || entry->d_off == 0) /* a file system without offsets */
+            return 0;
+        at += entry->d_reclen;
+    }
+    return size > 0 && getdents64(fd, end, sizeof(end)) == 0 ? (size_t)size : 0;
+}
+
+size_t files_list_whole(FilesNode *folder, int fd, char *buffer)
+{
+    struct fuse_open_out out = { .open_flags = FILES_OPEN_LISTED };
+    Listing l = { .files = folder->files, .folder = *folder, .plus = TRUE, .at = buffer + sizeof(out),
+                  .left = FILES_LISTING_MAX };
+    g_autofree char *entries = g_malloc(ENTRIES);
+    size_t size = read_whole(fd, entries, FILES_LISTING_MAX);
+
+    for (size_t at = 0; at < size && !l.failed;) {
+        const struct dirent64 *entry = (const struct dirent64 *)(entries + at);
+        add(&l, entry->d_ino, entry->d_off, entry->d_type, entry->d_name);
+        at += entry->d_reclen;
+    }
+    if (!size || l.failed) {
+        files_ahead_forget(folder->files, buffer, (size_t)(l.at - buffer));
+        lseek(fd, 0, SEEK_SET);
+        return 0;
+    }
+    if (files_watch_names(folder->files, folder->inode))
+        out.open_flags |= FOPEN_CACHE_DIR;
+    memcpy(buffer, &out, sizeof(out));
+    return (size_t)(l.at - buffer);
+}
+
+/* Answers with the whole listing of the folder, which spares the guest three more questions: FALSE if it has no room. */
+static gboolean answer_listed(fuse_req_t req, FilesNode *node, int fd)
+{
+    size_t size = files_list_whole(node, fd, files_current.buffer);
+
+    if (!size)
+        return FALSE;
+    fuse_reply_buf(req, files_current.buffer, size);
+    files_ahead_given(node->files, node->inode, files_current.buffer, size);
+    return TRUE;
+}
+
+void files_op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+    Files *files = files_of(req);
+    struct fuse_open_out out = { 0 };
+    FilesNode node;
+    int fd = -1, error = files_node_get(files, ino, TRUE, &node);
+
+    if (error == -EACCES && node.inode && node.inode->hollow && S_ISDIR(node.inode->type)) {
+        fuse_reply_buf(req, (const char *)&out, sizeof(out)); /* handle 0: the empty directory */
+        files_node_put(&node);
+        return;
+    }
+    if (!error) {
+        files_watch_look(files, node.inode, node.fd);
+        fd = open(files_fd_name(node.fd).text,
+                  O_RDONLY | O_DIRECTORY | O_CLOEXEC | (fi->flags & O_NOATIME));
+        if (fd < 0)
+            error = -errno;
+    }
+    if (error) {
+        fuse_reply_err(req, -error);
+    } else if (files_current.lists && g_atomic_int_get(&node.inode->wd) > 0 && answer_listed(req, &node, fd)) {
+        close(fd);
+    } else {
+        out.fh = files_handle_add(files, node.inode, fd, O_RDONLY | O_DIRECTORY);
+        if (files_watch_names(files, node.inode)) /* the guest keeps the listing, and reads it anew now */
+            out.open_flags = FOPEN_CACHE_DIR;
+        fuse_reply_buf(req, (const char *)&out, sizeof(out));
+    }
+    files_node_put(&node);
+}
+
+/* ---- reading ---- */
 
 /* "." and ".." of a refused file system's mount point. */
 static int list_hollow(Listing *l, gint64 offset)

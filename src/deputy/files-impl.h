@@ -26,6 +26,7 @@ typedef struct FilesCommon FilesCommon;
 typedef struct FilesBare FilesBare;
 typedef struct FilesAgain FilesAgain;
 typedef struct FilesWatch FilesWatch;
+typedef struct FilesAhead FilesAhead;
 
 struct Files {
     gboolean read_only;
@@ -45,6 +46,7 @@ struct Files {
     FilesBare *bare;    /* NULL if the guest's kernel has no use for it */
     FilesWatch *watch;  /* NULL until INIT, and if the guest's kernel has no use for it, or nothing is believed */
     FilesWatch *watching; /* the same, from the beginning */
+    FilesAhead *ahead; /* NULL where nothing is listed ahead */
     gint init_done;
     gint ended; /* no more answers */
 };
@@ -68,6 +70,13 @@ int files_check(const void *request, size_t size);
 
 /* ---- files-channel.c: the queue, the workers, the messages out ---- */
 
+/* When a request first looked into a folder (files-watch.c): what had happened by then. */
+typedef struct {
+    guint64 rounds;           /* to names, anywhere; 0: it has not looked */
+    const FilesInode *folder; /* that folder, NULL: no certain one */
+    guint folder_rounds, folder_events;
+} FilesLook;
+
 /* What the current thread works at, and its buffer of FILES_BUFFER bytes. */
 typedef struct {
     Files *files;
@@ -79,9 +88,9 @@ typedef struct {
     int refused;    /* that came, while it was not: an errno */
     gboolean again; /* it walks its path for the second time (files-again.c) */
     gboolean asks;  /* for names or attributes, and changes none */
-    guint64 look;   /* rounds of files-watch.c when it first looked into a folder; 0: has not */
-    const FilesInode *looked; /* that folder, and its own rounds then */
-    guint looked_rounds;
+    gboolean lists; /* opens a folder, and would have its listing, too */
+    gboolean ahead; /* nobody has asked: what the guest knows must be left alone (files-ahead.c) */
+    FilesLook look;
 } FilesCurrent;
 
 extern _Thread_local FilesCurrent files_current;
@@ -89,6 +98,9 @@ extern _Thread_local FilesCurrent files_current;
 FilesQueue *files_queue_new(Files *files, guint workers);
 void files_queue_push(FilesQueue *queue, const void *request, size_t size);
 void files_queue_free(FilesQueue *queue);
+
+/* There may be something to do ahead (files-ahead.c). */
+void files_queue_wake(FilesQueue *queue);
 
 /* Answers a request that libfuse does not know: error (positive) or size bytes of data. */
 void files_answer(Files *files, guint64 unique, int error, const void *data, size_t size);
@@ -163,12 +175,47 @@ void files_bare_free(FilesBare *bare);
 gboolean files_bare(Files *files, FilesInode *inode, const struct statx *stx, int fd,
                     const char *name);
 
+/* ---- files-ahead.c: listings made before they are asked for ---- */
+
+FilesAhead *files_ahead_new(Files *files);
+void files_ahead_free(FilesAhead *ahead);
+
+/* Main loop, an OPENDIR that takes a listing: answers it if there is one that is good. */
+gboolean files_ahead_answer(Files *files, const struct fuse_in_header *head);
+
+/* The guest is given that answer, with the folder's listing: what it may open next is wanted. */
+void files_ahead_given(Files *files, FilesInode *folder, const char *answer, size_t size);
+
+/* A worker that has nothing else to do makes one: FALSE if none is wanted. */
+gboolean files_ahead_work(Files *files);
+
+/* Forgets what an answer that is not given says of inodes. */
+void files_ahead_forget(Files *files, const char *answer, size_t size);
+
+/* Whether a request, already checked, may change anything; when it comes, and when it is done. */
+gboolean files_ahead_changes(const struct fuse_in_header *head);
+void files_ahead_begin(Files *files);
+void files_ahead_end(Files *files);
+
+/* ---- files-dir.c: the listing in the answer to OPENDIR ---- */
+
+/* Our guest's kernel (guest/kernel/patches/41-beliefs): it takes a listing of so many bytes behind the answer to an
+ * OPENDIR with that flag; the answer's flag says that it is there, and that there is no handle. */
+#define FILES_OPENDIR_LISTS (G_GUINT64_CONSTANT(1) << 60)
+#define FILES_OPEN_LISTING (1u << 30)
+#define FILES_OPEN_LISTED (1u << 30)
+#define FILES_LISTING_MAX 32768
+
 /* An inode of the guest's together with a descriptor of it, for the time of a request. */
 typedef struct {
     Files *files;
     FilesInode *inode;
     int fd;
 } FilesNode;
+
+/* The whole answer, with the listing of a folder, of which fd is a descriptor that nothing was read of: its size, or 0 if
+ * it has no room; then all is as before. buffer has FILES_BUFFER bytes. */
+size_t files_list_whole(FilesNode *folder, int fd, char *buffer);
 
 /* ---- files-watch.c: what happens at home to what the guest believes ---- */
 
@@ -196,6 +243,9 @@ void files_watch_drop(FilesWatch *watch, int wd);
  * kernel knows what came between question and answer: LOOKUP, READDIRPLUS, GETATTR. */
 gboolean files_watch_names(Files *files, FilesInode *folder);
 gboolean files_watch_attributes(Files *files, FilesInode *folder, FilesInode *inode, const struct statx *stx);
+
+/* Whether nothing has happened to the folder, or to names anywhere, since that look; tells what has. */
+gboolean files_watch_still(Files *files, const FilesInode *folder, const FilesLook *look);
 
 /* Tells the guest what has happened until now. */
 void files_watch_catch_up(Files *files);

@@ -79,6 +79,15 @@ static gboolean other_mount(const FilesInode *inode, const struct statx *stx)
     return inode->dev != makedev(stx->stx_dev_major, stx->stx_dev_minor);
 }
 
+static gboolean is_known(Files *files, const struct statx *stx)
+{
+    FilesInode *inode = files_inodes_find(files->inodes, stx);
+
+    if (inode)
+        files_inodes_put(files->inodes, inode);
+    return inode != NULL;
+}
+
 int files_look(Files *files, const FilesNode *parent, const char *name, FilesInode **inode,
                struct statx *stx)
 {
@@ -88,6 +97,8 @@ int files_look(Files *files, const FilesNode *parent, const char *name, FilesIno
     files_watch_look(files, parent->inode, parent->fd);
     if (statx(parent->fd, name, AT_SYMLINK_NOFOLLOW, FILES_STATX, stx) < 0)
         return -errno;
+    if (files_current.ahead && (other_mount(parent->inode, stx) || is_known(files, stx)))
+        return -EAGAIN;
     if (files_current.again || other_mount(parent->inode, stx)) {
         fd = open_name(files, parent, name, stx, &hollow);
         if (fd < 0)

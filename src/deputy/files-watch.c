@@ -117,11 +117,9 @@ void files_watch_look(Files *files, FilesInode *folder, int fd)
         else
             g_atomic_int_set(&folder->wd, UNWATCHED);
     }
-    if (!files_current.look) {
-        files_current.look = w->rounds;
-        files_current.looked = folder;
-        files_current.looked_rounds = folder ? folder->rounds : 0;
-    }
+    if (!files_current.look.rounds)
+        files_current.look = (FilesLook){ .rounds = w->rounds, .folder = folder, .folder_rounds = folder ? folder->rounds : 0,
+                                          .folder_events = folder ? folder->events : 0 };
     g_mutex_unlock(&w->lock);
 }
 
@@ -168,11 +166,11 @@ static gboolean grant(Files *files, FilesInode *folder, FilesInode *inode, gbool
     FilesWatch *w = files->watch;
     gboolean good;
 
-    if (!w || !files_current.look || g_atomic_int_get(&folder->wd) <= 0)
+    if (!w || !files_current.look.rounds || g_atomic_int_get(&folder->wd) <= 0)
         return FALSE;
     g_mutex_lock(&w->lock);
-    good = anywhere ? files_current.look == w->rounds
-                    : files_current.looked == folder && files_current.looked_rounds == folder->rounds;
+    good = anywhere ? files_current.look.rounds == w->rounds
+                    : files_current.look.folder == folder && files_current.look.folder_rounds == folder->rounds;
     inode->told = FALSE; /* be it believed for a second only */
     g_mutex_unlock(&w->lock);
     return good;
@@ -289,6 +287,7 @@ static void take_event(FilesWatch *w, const struct inotify_event *event)
         tell_all(w);
     if (!folder)
         return;
+    folder->events++;
     if (event->mask & IN_IGNORED) {
         g_hash_table_remove(w->ids, GINT_TO_POINTER(event->wd));
         g_atomic_int_set(&folder->wd, UNWATCHED);
@@ -329,6 +328,19 @@ void files_watch_catch_up(Files *files)
     g_mutex_lock(&w->lock);
     catch_up(w);
     g_mutex_unlock(&w->lock);
+}
+
+gboolean files_watch_still(Files *files, const FilesInode *folder, const FilesLook *look)
+{
+    FilesWatch *w = files->watch;
+    gboolean still;
+
+    g_mutex_lock(&w->lock);
+    catch_up(w);
+    still = look->folder == folder && look->rounds == w->rounds && look->folder_rounds == folder->rounds &&
+            look->folder_events == folder->events && g_atomic_int_get(&folder->wd) > 0;
+    g_mutex_unlock(&w->lock);
+    return still;
 }
 
 /* ---- the job's own changes ---- */

@@ -14,6 +14,7 @@
  *     files-lock.c     locks at home                    files-refuse.c  what is never entered
  *     files-cred.c     whose rights a worker has        files-bare.c    what has no xattrs
  *     files-again.c    second walks after ESTALE    files-watch.c    what happens at home to what is believed
+ *     files-ahead.c    listings before they are asked for
  *
  * Trust: every byte from the guest may be a lie. Requests are checked for their form before libfuse
  * sees them; inodes and handles are numbers in tables, never pointers; names are single components
@@ -258,6 +259,7 @@ void files_free(Files *files)
     files_handles_free(files->handles);
     files_bare_free(files->bare);
     files_again_free(files->again);
+    files_ahead_free(files->ahead);
     files_inodes_free(files->inodes);
     files_watch_free(files->watching);
     g_free(files);

@@ -2,6 +2,7 @@
 noinst_LIBRARIES += libdeputy.a
 FILES_SOURCES = \
 	src/deputy/files-again.c \
+	src/deputy/files-ahead.c \
 	src/deputy/files-attr.c \
 	src/deputy/files-bare.c \
 	src/deputy/files-channel.c \

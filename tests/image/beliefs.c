@@ -17,10 +17,14 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 /* As in the kernel's patches 41-beliefs. */
 #define INVAL_NAMES (1ULL << 61)
+#define OPENDIR_LISTS (1ULL << 60)
+#define OPEN_LISTING (1u << 30)
+#define OPEN_LISTED (1u << 30)
 #define LONG 1000
 
 enum { ROOT = 1, THERE, LATE, FRESH, FOLDER, A, B };
@@ -30,7 +34,8 @@ typedef struct {
     volatile int asked[64]; /* by opcode */
     volatile unsigned long long init_flags, handle;
     volatile int hold, invalidate; /* a node: its LOOKUP is held; it is invalidated */
-    volatile bool holds;
+    volatile bool holds, lists; /* an OPENDIR is answered with the listing */
+    volatile time_t read_at;    /* when the folder was read last */
 } Shared;
 static Shared *shared;
 
@@ -49,7 +54,8 @@ static void invalidate(int fuse, uint64_t node) {
 static struct fuse_attr attributes(uint64_t node) {
     bool folder = node == ROOT || node == FOLDER;
 
-    return (struct fuse_attr){.ino = node + 100, .mode = folder ? S_IFDIR | 0755 : S_IFREG | 0666, .nlink = 1, .blksize = 4096};
+    return (struct fuse_attr){.ino = node + 100, .mode = folder ? S_IFDIR | 0755 : S_IFREG | 0666, .nlink = 1, .blksize = 4096,
+                              .atime = node == FOLDER ? (uint64_t)shared->read_at : 0};
 }
 
 static void answer_lookup(int fuse, const struct fuse_in_header *head, const char *name) {
@@ -78,9 +84,31 @@ static void read_directory(int fuse, const struct fuse_in_header *head, const st
     reply(fuse, head->unique, 0, buffer, used);
 }
 
+static void open_directory(int fuse, const struct fuse_in_header *head, const struct fuse_open_in *in) {
+    struct {
+        struct fuse_open_out opened;
+        struct {
+            struct fuse_entry_out out;
+            struct fuse_dirent dirent;
+            char name[8];
+        } entry[2];
+    } all = {.opened = {.fh = 7, .open_flags = FOPEN_CACHE_DIR}};
+    bool lists = shared->lists && in->open_flags & OPEN_LISTING;
+
+    if (lists)
+        all.opened = (struct fuse_open_out){.open_flags = FOPEN_CACHE_DIR | OPEN_LISTED};
+    for (int i = 0; i < 2; i++) {
+        uint64_t node = (uint64_t)(A + i);
+
+        all.entry[i].out = (struct fuse_entry_out){.nodeid = node, .entry_valid = LONG, .attr_valid = LONG, .attr = attributes(node)};
+        all.entry[i].dirent = (struct fuse_dirent){.ino = node + 100, .off = (uint64_t)i + 1, .namelen = 1, .type = DT_REG};
+        *all.entry[i].name = *names[node];
+    }
+    reply(fuse, head->unique, 0, &all, lists ? sizeof all : sizeof all.opened);
+}
+
 static void answer(int fuse, const struct fuse_in_header *head, const void *data) {
     struct fuse_attr_out attr = {.attr_valid = LONG, .attr = attributes(head->nodeid)};
-    struct fuse_open_out opened = {.fh = 7, .open_flags = head->opcode == FUSE_OPENDIR ? FOPEN_CACHE_DIR : 0};
     const struct fuse_init_in *in = data;
     struct fuse_init_out init = {.major = FUSE_KERNEL_VERSION, .max_write = 4096};
 
@@ -88,7 +116,8 @@ static void answer(int fuse, const struct fuse_in_header *head, const void *data
     case FUSE_INIT:
         shared->init_flags = in->flags | (unsigned long long)in->flags2 << 32;
         init.minor = in->minor;
-        init.flags = in->flags & (FUSE_AUTO_INVAL_DATA | FUSE_PARALLEL_DIROPS);
+        init.flags = in->flags & (FUSE_AUTO_INVAL_DATA | FUSE_PARALLEL_DIROPS | FUSE_INIT_EXT);
+        init.flags2 = in->flags2 & (OPENDIR_LISTS >> 32);
         reply(fuse, head->unique, 0, &init, sizeof init);
         break;
     case FUSE_LOOKUP:
@@ -98,7 +127,7 @@ static void answer(int fuse, const struct fuse_in_header *head, const void *data
         reply(fuse, head->unique, 0, &attr, sizeof attr);
         break;
     case FUSE_OPENDIR:
-        reply(fuse, head->unique, 0, &opened, sizeof opened);
+        open_directory(fuse, head, data);
         break;
     case FUSE_READDIR:
         read_directory(fuse, head, data);
@@ -234,6 +263,47 @@ static void test_listing(void) {
     close(drop);
 }
 
+/* How many requests about folders there were. */
+static int folder_requests(void) {
+    return shared->asked[FUSE_OPENDIR] + shared->asked[FUSE_READDIR] + shared->asked[FUSE_RELEASEDIR];
+}
+
+static void test_listed(void) {
+    int before, lookups;
+    DIR *folder;
+
+    shared->lists = true;
+    tell(FOLDER);
+    before = folder_requests();
+    lookups = shared->asked[FUSE_LOOKUP];
+    ok(listing(NULL) == 1 && folder_requests() == before + 1, "with the listing in the answer a folder takes one request");
+    ok(asks(FUSE_LOOKUP, "/mnt/folder/a") + asks(FUSE_LOOKUP, "/mnt/folder/b") == 0 && shared->asked[FUSE_LOOKUP] == lookups,
+       "its names are known then");
+    ok(listing(NULL) == 0, "and the next time none");
+    tell(FOLDER);
+    folder = opendir("/mnt/folder");
+    tell(FOLDER);
+    before = shared->asked[FUSE_READDIR];
+    ok(folder && listing(folder) > 0 && shared->asked[FUSE_READDIR] > before && shared->handle == 0,
+       "a listing that was outdated after the folder was opened is not believed");
+    ok(listing(NULL) >= 0 && listing(NULL) == 0, "the next one is");
+}
+
+/* How many GETATTR a stat of the folder makes after it was listed, read last at that time. */
+static int asks_after_listing(time_t read_at) {
+    shared->read_at = read_at;
+    shared->lists = false;
+    tell(FOLDER);
+    listing(NULL);
+    return asks(FUSE_GETATTR, "/mnt/folder");
+}
+
+static void test_time_of_reading(void) {
+    ok(asks_after_listing(0) == 1, "the time of reading is asked for where reading changes it");
+    ok(asks_after_listing(time(NULL) - 10) == 0, "and not where it is later than the others");
+    ok(asks_after_listing(time(NULL) - 86500) == 1, "but if it is a day old");
+}
+
 int main(void) {
     tap_begin();
     shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -241,6 +311,8 @@ int main(void) {
     test_names();
     test_overtaken();
     test_listing();
+    test_listed();
+    test_time_of_reading();
     ok_log();
     tap_end();
 }

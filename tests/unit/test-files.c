@@ -23,6 +23,7 @@ typedef struct {
     GCond cond;
     GQueue answers; /* GBytes */
     int notified;   /* attributes of an inode dropped */
+    gboolean prompt; /* the last answer was there when the request had been handed over */
 } World;
 
 static void reply(const struct iovec *iov, int count, void *user)
@@ -68,6 +69,7 @@ static GBytes *ask(World *w, guint32 opcode, guint64 node, const void *body, siz
         memcpy(head + 1, body, size);
     files_request(w->files, request, head->len);
     g_mutex_lock(&w->lock);
+    w->prompt = !g_queue_is_empty(&w->answers);
     while (!(answer = g_queue_pop_head(&w->answers)))
         g_cond_wait(&w->cond, &w->lock);
     g_mutex_unlock(&w->lock);
@@ -387,6 +389,120 @@ static void test_submount(void)
     tear_down(&w);
 }
 
+/* ---- listings with OPENDIR, and ahead of it: as docs/kernel.md, 41-beliefs, has the flags ---- */
+
+#define FOLDERS 20
+#define LISTING (1u << 30)
+#define LISTED (1u << 30)
+
+/* Lists a folder, which is small: what the guest is told of name in it, all zero if it is not there. */
+static struct fuse_attr listed(World *w, guint64 node, const char *name, guint64 *id)
+{
+    struct fuse_open_in in = { .flags = O_RDONLY | O_DIRECTORY, .open_flags = LISTING };
+    struct fuse_attr found = { 0 };
+    int error;
+    g_autoptr(GBytes) answer = ask(w, FUSE_OPENDIR, node, &in, sizeof(in), &error);
+    const char *data = g_bytes_get_data(answer, NULL), *end = data + g_bytes_get_size(answer);
+    const struct fuse_open_out *out = (const void *)data;
+
+    g_assert_cmpint(error, ==, 0);
+    g_assert_cmpuint(out->open_flags & LISTED, ==, LISTED);
+    g_assert_cmpuint(out->fh, ==, 0);
+    for (const char *at = data + sizeof(*out); at < end;) {
+        const struct fuse_direntplus *plus = (const void *)at;
+        if (strlen(name) == plus->dirent.namelen && memcmp(plus->dirent.name, name, plus->dirent.namelen) == 0) {
+            found = plus->entry_out.attr;
+            if (id)
+                *id = plus->entry_out.nodeid;
+        }
+        at += FUSE_DIRENTPLUS_SIZE(plus);
+    }
+    return found;
+}
+
+/* What happens in folder N after its listing may have been made: home's doing, then the job's. */
+enum { CREATED, REMOVED, WRITTEN, MODE, INNER, JOB_CREATED, JOB_REMOVED, JOB_MODE, NOTHING };
+
+static void change(World *w, int what, guint64 node, const char *folder)
+{
+    g_autofree char *file = g_strdup_printf("%s/%s/file", w->folder, folder), *other = g_strdup_printf("%s/other", folder);
+    g_autofree char *inner = g_strdup_printf("%s/%s/inner", w->folder, folder);
+    struct {
+        struct fuse_mknod_in in;
+        char name[8];
+    } make = { { .mode = S_IFREG | 0600 }, "other" };
+    struct fuse_setattr_in mode = { .valid = FATTR_MODE, .mode = 0700 };
+
+    if (what == CREATED)
+        put(w, other, "");
+    else if (what == REMOVED)
+        g_assert_cmpint(unlink(file), ==, 0);
+    else if (what == WRITTEN)
+        g_assert_cmpint(truncate(file, 77), ==, 0);
+    else if (what == MODE)
+        g_assert_cmpint(chmod(file, 0600), ==, 0);
+    else if (what == INNER)
+        g_assert_cmpint(chmod(inner, 0700), ==, 0);
+    else if (what == JOB_CREATED)
+        g_assert_cmpint(error_of(w, FUSE_MKNOD, node, &make, sizeof(make)), ==, 0);
+    else if (what == JOB_REMOVED)
+        g_assert_cmpint(error_of(w, FUSE_UNLINK, node, "file", 5), ==, 0);
+    else if (what == JOB_MODE) {
+        struct fuse_entry_out entry;
+        g_assert_cmpint(look(w, node, "inner", &entry), ==, 0);
+        g_assert_cmpint(error_of(w, FUSE_SETATTR, entry.nodeid, &mode, sizeof(mode)), ==, 0);
+    }
+}
+
+/* Whether the listing, which must be right, was there at once. */
+static gboolean check(World *w, int what, guint64 node)
+{
+    struct fuse_attr file = listed(w, node, "file", NULL), other, inner;
+    gboolean prompt = w->prompt;
+
+    other = listed(w, node, "other", NULL);
+    inner = listed(w, node, "inner", NULL);
+
+    g_assert_cmpint(file.mode, ==, what == REMOVED || what == JOB_REMOVED ? 0 : what == MODE ? S_IFREG | 0600 : S_IFREG | 0644);
+    g_assert_cmpint(file.size, ==, what == WRITTEN ? 77 : file.mode ? 4 : 0);
+    g_assert_cmpint(other.mode != 0, ==, what == CREATED || what == JOB_CREATED);
+    g_assert_cmpint(inner.mode, ==, what == INNER || what == JOB_MODE ? S_IFDIR | 0700 : S_IFDIR | 0755);
+    return prompt;
+}
+
+static void test_listings(void)
+{
+    struct fuse_init_in in = { .major = 7, .minor = 37, .flags = FUSE_DO_READDIRPLUS | FUSE_INIT_EXT, .flags2 = 3u << 28 };
+    guint64 top, folders[FOLDERS];
+    World w;
+
+    umask(022);
+    for (int what = CREATED; what <= NOTHING; what++) {
+        int prompt = 0;
+        set_up(&w);
+        g_assert_cmpint(error_of(&w, FUSE_INIT, 0, &in, sizeof(in)), ==, 0);
+        for (int i = 0; i < FOLDERS; i++) {
+            g_autofree char *inner = g_strdup_printf("%s/top/%d/inner", w.folder, i), *file = g_strdup_printf("top/%d/file", i);
+            g_assert_cmpint(g_mkdir_with_parents(inner, 0755), ==, 0);
+            put(&w, file, "text");
+        }
+        listed(&w, FUSE_ROOT_ID, "top", &top);
+        for (int i = 0; i < FOLDERS; i++) {
+            g_autofree char *name = g_strdup_printf("%d", i);
+            listed(&w, top, name, &folders[i]);
+        }
+        g_usleep(20000); /* they may be made meanwhile */
+        for (int i = 0; i < FOLDERS; i++) {
+            g_autofree char *folder = g_strdup_printf("top/%d", i);
+            change(&w, what, folders[i], folder);
+            prompt += check(&w, what, folders[i]);
+        }
+        if (what == NOTHING)
+            g_assert_cmpint(prompt, >, 0); /* some were made ahead */
+        tear_down(&w);
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -399,5 +515,6 @@ int main(int argc, char **argv)
     g_test_add_func("/files/refused", test_refused);
     g_test_add_func("/files/bare", test_bare);
     g_test_add_func("/files/submount", test_submount);
+    g_test_add_func("/files/listings", test_listings);
     return g_test_run();
 }
