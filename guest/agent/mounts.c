@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #define READ_AHEAD_KB "4096"
+#define READ_AT_ONCE "262144"   /* bytes: half of what the port's buffers hold, so that one comes while another is copied */
 #define PLAIN (MS_NOSUID | MS_NOEXEC)
 
 typedef struct {
@@ -117,11 +118,10 @@ static void set_and_close(int fd, const char *value)
         close(fd);
 }
 
-/* Of the home's root, open from before its tree takes the place of /sys. */
-static int read_ahead = -1;
-
 /* Lets all memory become dirty: by default a FUSE file system may have one percent of what may be dirty, lest a server
- * that hangs fill the machine. Here the machine is the job's own, and its files are all there is to write. */
+ * that hangs fill the machine. Here the machine is the job's own, and its files are all there is to write. And reads far
+ * ahead: with 128 KiB, Linux's own, whoever reads a file that lies a network away would wait half of the time. What is
+ * mapped is read by 128 KiB all the same (docs/kernel.md, 42-read-ahead). */
 static void tune_files(void)
 {
     DIR *folder = opendir("/sys/class/bdi");
@@ -131,30 +131,19 @@ static void tune_files(void)
         if (entry->d_name[0] == '.')
             continue;
         set_and_close(open_bdi(entry->d_name, "max_ratio"), "100");
-        if (read_ahead < 0)
-            read_ahead = open_bdi(entry->d_name, "read_ahead_kb");
+        set_and_close(open_bdi(entry->d_name, "read_ahead_kb"), READ_AHEAD_KB);
     }
     if (folder)
         closedir(folder);
 }
 
-/* 128 KiB, Linux's own, is too little for a file that lies a network away: whoever reads it would wait half of the time. What
- * is mapped is read by 128 KiB all the same (docs/kernel.md, 42-read-ahead). Not at once: what a program that starts reads
- * of its files is little, and all else would take time and then travel. */
-void mounts_read_far(void)
-{
-    if (read_ahead < 0)
-        return;
-    set_and_close(read_ahead, READ_AHEAD_KB);
-    read_ahead = -1;
-}
-
-static int mount_home(int fuse, uint32_t root_dev, bool read_only)
+int mounts_home(int fuse, uint32_t root_dev, bool read_only)
 {
     /* nosuid: who is root here is not root at home. */
     unsigned long flags = MS_NOSUID | MS_NODEV | (read_only ? MS_RDONLY : 0);
     char options[150];
-    int plain = snprintf(options, sizeof options, "fd=%d,rootmode=40755,user_id=0,group_id=0,allow_other", fuse);
+    int plain = snprintf(options, sizeof options, "fd=%d,rootmode=40755,user_id=0,group_id=0,allow_other,max_read=" READ_AT_ONCE,
+                         fuse);
 
     /* The home's file systems keep their device numbers (docs/kernel.md), if the kernel can do that. */
     snprintf(options + plain, sizeof options - (size_t)plain, ",auto_submounts,server_dev=%" PRIu32, root_dev);
@@ -164,14 +153,6 @@ static int mount_home(int fuse, uint32_t root_dev, bool read_only)
         return -1;
     options[plain] = 0;
     return mount("home:/", JOB_ROOT, "fuse.sojourn", flags, options);
-}
-
-int mounts_home(int fuse, uint32_t root_dev, bool read_only)
-{
-    if (mount_home(fuse, root_dev, read_only) < 0)
-        return -1;
-    tune_files();
-    return 0;
 }
 
 int mounts_enter(void)
@@ -185,6 +166,7 @@ int mounts_enter(void)
     for (size_t i = 0; i < COUNT(moved); i++)
         if (mount(moved[i][0], moved[i][1], NULL, MS_MOVE, NULL) < 0)
             say("the home's tree has no place for %s, errno %d", moved[i][0], errno);
+    tune_files();       /* home has answered FUSE_INIT, which sets what may be read ahead, before any other question */
     if (chdir(JOB_ROOT) < 0 || mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0)
         return -1;
     return chdir("/");

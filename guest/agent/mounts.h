@@ -21,5 +21,3 @@ int mounts_home(int fuse, uint32_t root_dev, bool read_only);
 /* In the warden: moves all to its place in the home's tree, which becomes the root. Looks up names in the home's files, so
  * it can wait. 0, or -1 and errno. */
 int mounts_enter(void);
-/* In the warden, once the program has started: files that are opened from now on are read further ahead. Never waits. */
-void mounts_read_far(void);

@@ -42,7 +42,6 @@
 
 #define GRACE_MS 2000
 #define REHEARSE_MS 200     /* without START: nobody waits for this guest */
-#define SETTLE_MS 500       /* a program that has run so long has its libraries */
 #define CHILDREN "self/task/1/children"
 
 typedef enum {
@@ -63,7 +62,6 @@ typedef struct {
     bool ending;                /* all were told to end */
     uint64_t kill_ms;           /* when who did not is killed; 0: never */
     uint64_t rehearse_ms;       /* when there is time for a rehearsal; 0: there is not, or it was done */
-    uint64_t settled_ms;        /* when its files are read further ahead; 0: not yet, or done */
     WireMessage exited;
 } Job;
 
@@ -197,7 +195,6 @@ static void report_take(Job *job, const Report *report)
         job->group = report->group;
         break;
     case REPORT_STARTED:
-        job->settled_ms = now_ms() + SETTLE_MS;
         tell(job, &(WireMessage) { .type = WIRE_STARTED, .pid = report->value });
         break;
     case REPORT_FAILED:
@@ -355,18 +352,12 @@ static void job_check(Job *job)
         job_end(job, GRACE_MS);
     if (job->kill_ms && now_ms() >= job->kill_ms)
         job_kill(job);
-    if (job->settled_ms && now_ms() >= job->settled_ms) {
-        job->settled_ms = 0;
-        mounts_read_far();
-    }
 }
 
 static int timeout(const Job *job)
 {
     uint64_t now = now_ms(), next = job->kill_ms;
 
-    if (job->settled_ms && (!next || job->settled_ms < next))
-        next = job->settled_ms;
     if (job->rehearse_ms && (!next || job->rehearse_ms < next))
         next = job->rehearse_ms;
     if (!next)
