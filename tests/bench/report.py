@@ -47,7 +47,8 @@ NOTES = '''
 - Files: *cold* is the first time in a guest that has just begun, *warm* the second; home has the files in its memory. The trees
   (this repository, Python's library, `/usr/include`) are at home, in a tmpfs, or behind sshfs; the programs are always home's.
   *sshfs*: Debian's, in a job, with an sftp-server at home, by a connection through the same port, unencrypted.
-  *The bare virtio port*: as for sockets, from home to guest. For MB/s a larger ratio is the better one.
+  *make* is warm in all but the first of a few times in one guest. *The bare virtio port*, and a stock kernel's: as for sockets,
+  from home to guest. For MB/s a larger ratio is the better one.
 - Sockets: a program in a job at home and one at home, joined by a TCP connection; 64 MB each way, questions one after the other.
   *The bare virtio port* is what all of it goes through: the same far end as the only process of a bare QEMU, without checksums,
   credit or anything else that a migration needs. *A stock kernel's virtio port* is that of a kernel of the same source and
