@@ -3,15 +3,16 @@
  *
  * Who lists a tree (ls -R, find, git status, rm -r) opens one folder after the other and does nothing in between. What takes
  * time then is not home's file system but to wake a worker, and after it the main loop, for each. So when the guest has
- * opened a folder in one that it had listed, idle workers list the folders in it; the main loop answers with what there is.
+ * opened a folder in one that it has read, idle workers list the folders in it; the main loop answers with what there is.
  *
  * Goals:
  *  - Such an answer is as good as one that is made now. It is thrown away if anything has happened to the folder since
  *    it was begun, or names in any watched folder changed (`events', `rounds': files-watch.c), if the job has changed
- *    anything anywhere (`begun'), or if it is a second old. What happens later is told as ever, and overtakes it.
+ *    anything anywhere (`begun'), or if it is five seconds old. What happens later is told as ever, and overtakes it.
  *  - What the guest was told of an inode stays what files-inode.c thinks that it was told: a folder in which it knows
  *    anything is not listed ahead (files_current.ahead).
- *  - Bounded: LISTINGS at a time, of at most FILES_LISTING_MAX each.
+ *  - Bounded: LISTINGS at a time, of at most FILES_LISTING_MAX each; the oldest makes room for a new one. Each folder is
+ *    wanted once for each time that the one above it is listed, MOST_WANTED altogether.
  *
  * Each entry of a listing counts as a lookup of its inode, which is forgotten with a listing that is thrown away.
  * A folder's time of reading may be that of the listing ahead. */
@@ -19,9 +20,9 @@
 
 #include <sys/stat.h>
 
-#define LISTINGS 64
+#define LISTINGS 128
 #define MOST_WANTED 512
-#define GOOD_US 1000000
+#define GOOD_US 5000000
 
 typedef struct {
     char *answer; /* to OPENDIR */
@@ -73,6 +74,33 @@ static void throw_away(Files *files, Listed *listed)
 {
     files_ahead_forget(files, listed->answer, listed->size);
     free_listed(listed);
+}
+
+/* ---- what there is ---- */
+
+/* Takes what there is of that folder, or, id 0, what was made first: NULL if there is nothing. */
+static Listed *take(FilesAhead *a, guint64 id)
+{
+    gpointer key, value, taken = NULL;
+    Listed *listed = NULL;
+    GHashTableIter iter;
+
+    g_mutex_lock(&a->lock);
+    g_hash_table_iter_init(&iter, a->ready);
+    while (!id && g_hash_table_iter_next(&iter, &key, &value))
+        if (!listed || ((Listed *)value)->made_us < listed->made_us) {
+            listed = value;
+            taken = key;
+        }
+    if (id)
+        taken = &id;
+    listed = NULL;
+    if (taken && g_hash_table_steal_extended(a->ready, taken, &key, &value)) {
+        listed = value;
+        g_free(key);
+    }
+    g_mutex_unlock(&a->lock);
+    return listed;
 }
 
 /* ---- what is wanted ---- */
@@ -140,13 +168,14 @@ gboolean files_ahead_work(Files *files)
     FilesAhead *a = files->ahead;
     Listed *listed = NULL;
     guint64 *id = NULL;
+    gboolean full = FALSE;
     gint begun;
 
     if (!a)
         return FALSE;
     g_mutex_lock(&a->lock);
     begun = g_atomic_int_get(&a->begun);
-    if (!a->working && begun == g_atomic_int_get(&a->done) && g_hash_table_size(a->ready) < LISTINGS)
+    if (!a->working && begun == g_atomic_int_get(&a->done))
         id = g_queue_pop_head(&a->wanted);
     a->working |= id != NULL;
     g_mutex_unlock(&a->lock);
@@ -158,8 +187,11 @@ gboolean files_ahead_work(Files *files)
     if (listed && begun == g_atomic_int_get(&a->begun) && !g_hash_table_contains(a->ready, id)) {
         listed->begun = begun;
         g_hash_table_insert(a->ready, g_steal_pointer(&id), g_steal_pointer(&listed));
+        full = g_hash_table_size(a->ready) > LISTINGS;
     }
     g_mutex_unlock(&a->lock);
+    if (full)
+        listed = take(a, 0);
     if (listed)
         throw_away(files, listed);
     g_free(id);
@@ -167,23 +199,6 @@ gboolean files_ahead_work(Files *files)
 }
 
 /* ---- answering ---- */
-
-/* Takes what there is of that folder, or, id 0, anything: NULL if there is nothing. */
-static Listed *take(FilesAhead *a, guint64 id)
-{
-    gpointer key = NULL, listed = NULL;
-    GHashTableIter iter;
-
-    g_mutex_lock(&a->lock);
-    if (id)
-        g_hash_table_steal_extended(a->ready, &id, &key, &listed);
-    g_hash_table_iter_init(&iter, a->ready);
-    if (!id && g_hash_table_iter_next(&iter, &key, &listed))
-        g_hash_table_iter_steal(&iter);
-    g_mutex_unlock(&a->lock);
-    g_free(key);
-    return listed;
-}
 
 static gboolean is_good(Files *files, FilesInode *folder, const Listed *listed)
 {

@@ -256,6 +256,8 @@ static void read_directory(fuse_req_t req, fuse_ino_t ino, size_t size, off_t of
         l.handle = files_handle_get(files, fi->fh, ino);
         error = l.handle && l.handle->flags & O_DIRECTORY ? list(&l, offset) : -EBADF;
     }
+    if (!error && plus)
+        g_atomic_int_set(&l.folder.inode->listed, TRUE);
     if (error)
         fuse_reply_err(req, -error);
     else

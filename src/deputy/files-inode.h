@@ -22,7 +22,7 @@ struct FilesInode {
     gint wd;         /* folder: its watch; 0 untried, -1 has none (files-watch.c) */
     guint rounds;    /* folder: counts what home did in it (files-watch.c) */
     guint events;    /* folder: counts what happened in it, be it the job's */
-    gint listed;     /* folder: the guest was given its listing with an OPENDIR */
+    gint listed;     /* folder: the guest has seen what is in it (files-ahead.c) */
     gboolean told;   /* the guest believes nothing of it for longer than a second (files-watch.c) */
     /* the rest belongs to files-inode.c */
     guint64 lookups;
