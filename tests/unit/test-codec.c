@@ -52,10 +52,15 @@ static gsize pass_some(Codec *there, Codec *here, guint pieces)
 static void test_pace(void)
 {
     Codec *there = codec_new(CODEC_SQUEEZE), *here = codec_new(CODEC_EXPAND);
-    gsize quick = pass_some(there, here, 20), slow;
+    gsize quick, slow;
 
+    g_assert_cmpuint(codec_step(there), ==, 1);
     codec_pace(there, 0.5);
+    g_assert_cmpuint(codec_step(there), ==, 1);
+    codec_pace(there, 0);
     g_assert_cmpuint(codec_step(there), ==, 0);
+    pass_some(there, here, 2);
+    quick = pass_some(there, here, 20);
     for (guint step = 1; step < CODEC_STEPS; step++) {
         codec_pace(there, 0.95);
         g_assert_cmpuint(codec_step(there), ==, step);
