@@ -325,6 +325,23 @@ static gboolean arrival_go_ahead(gpointer user)
     return G_SOURCE_REMOVE;
 }
 
+/* Whether the guest's clocks run here at the rate that it knows. Else it has to stand until it can be told, see gate_finished. */
+static gboolean arrival_keeps_time(const Arrival *a)
+{
+    g_autoptr(Json) row = node_row_of(a->node, a->source);
+
+    return row && host_same_tsc(json_get_int(row, "tsc_khz", 0), a->node->facts.tsc_khz);
+}
+
+/* An NMI makes the guest's kernel look at what rate the TSC counts here; if it stands still, before anything else runs in it. QEMU
+ * takes one command after the other: this one before the one that lets it go on. */
+static void arrival_told(Json *result, gpointer user)
+{
+    if (!result)
+        log_warning("job %s: QEMU's second monitor takes no NMI for it, so its clocks may run at the rate of %s", ((Arrival *)user)->job,
+                    ((Arrival *)user)->source);
+}
+
 static void arrival_monitor(Arrival *a, const Hosted *hosted)
 {
     g_autofree char *path = monitor_path(hosted->channel_path);
@@ -333,7 +350,8 @@ static void arrival_monitor(Arrival *a, const Hosted *hosted)
     if (!a->monitor)
         return;
     monitor_watch(a->monitor, arrival_event, a);
-    a->ahead = g_timeout_add(LINKED_MS, arrival_go_ahead, a);
+    if (arrival_keeps_time(a))
+        a->ahead = g_timeout_add(LINKED_MS, arrival_go_ahead, a);
 }
 
 /* Gate */
@@ -380,8 +398,11 @@ static void gate_finished(Gate *gate, gboolean present, gpointer user)
 
     fault("destination.finished");
     a->finished_us = g_get_monotonic_time();
-    if (present)
-        arrival_commit(a);
+    if (!present)
+        return;
+    if (a->monitor)
+        monitor_command(a->monitor, "inject-nmi", arrival_told, a);
+    arrival_commit(a);
 }
 
 static void gate_ended(Gate *gate, const char *reason, gboolean violation, gpointer user)

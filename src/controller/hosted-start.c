@@ -29,7 +29,7 @@ gboolean hosted_spec(Node *node, Json *description, guint64 epoch, HostedSpec *r
         .kernel = image->kernel,
         .initramfs = image->initramfs,
         .cmdline = image->cmdline,
-        .tsc_khz = json_get_int(description, "tsc_khz", 0),
+        .tsc_khz = node->facts.tsc_khz,
         .channel_path = spec.channel_path,
         .console_path = spec.console_path,
         .description = spec.text,

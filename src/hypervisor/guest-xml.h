@@ -21,7 +21,7 @@ typedef struct {
     const char *kernel;    /* absolute paths */
     const char *initramfs;
     const char *cmdline; /* the kernel's command line after what the machine needs; may be NULL */
-    guint64 tsc_khz;     /* of the node where it starts, for TCG; 0: not known */
+    guint64 tsc_khz;     /* of this node, for TCG; 0: not known */
     const char *channel_path; /* UNIX socket where QEMU listens for the link; at most 107 bytes */
     const char *console_path; /* the serial console's log file, cut when it is long */
     const char *description;  /* JSON text of the job, kept as it is in the metadata; may be NULL */

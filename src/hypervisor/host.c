@@ -16,6 +16,7 @@
 #endif
 
 #define MEASURE_US 50000
+#define TSC_TOLERANCE_PPM 200
 
 /* A cluster uses one CPU model. TCG emulates every node's the same, and 7.2 does AVX badly. */
 #define TCG_LEVEL 2
@@ -148,6 +149,13 @@ guint host_cpu_level(const HostFacts *facts, const char *accel)
 const char *host_cpu_model(guint level)
 {
     return models[CLAMP(level, 1, G_N_ELEMENTS(models)) - 1];
+}
+
+gboolean host_same_tsc(guint64 khz, guint64 other)
+{
+    guint64 difference = khz > other ? khz - other : other - khz;
+
+    return khz && other && difference * 1000000 <= MAX(khz, other) * TSC_TOLERANCE_PPM;
 }
 
 /* The versioned machine only needs the same major.minor or newer devices; microvm's ABI is that of

@@ -26,5 +26,8 @@ guint64 host_memory_available(const Conf *conf);
 guint host_cpu_level(const HostFacts *facts, const char *accel);
 const char *host_cpu_model(guint level);
 
+/* Both rates are known and so near that no clock can be seen to go wrong by what is between them. */
+gboolean host_same_tsc(guint64 khz, guint64 other);
+
 /* The versions differ in a way that matters to a machine type. */
 gboolean host_same_qemu(const char *version, const char *other, const char *machine);

@@ -275,6 +275,16 @@ static gboolean is_running(virDomainPtr domain)
            (state == VIR_DOMAIN_RUNNING || state == VIR_DOMAIN_BLOCKED);
 }
 
+/* Under TCG a guest that was stopped may have come from a machine whose TSC counts at another rate. Its kernel looks when it
+ * gets an NMI, before anything else runs in it. (Under KVM the clock is KVM's.) */
+static void announce_place(virDomainPtr domain)
+{
+    g_autofree char *xml = virDomainGetXMLDesc(domain, 0);
+
+    if (xml && strstr(xml, "<domain type='qemu'") && virDomainInjectNMI(domain, 0) < 0)
+        log_warning("a guest cannot be told where it is, and its clock may be wrong: %s", virGetLastErrorMessage());
+}
+
 /* libvirt refuses to resume what runs; but an order that is repeated must not be an error. */
 gboolean virt_resume(Virt *virt, const char *id, GError **error)
 {
@@ -283,6 +293,8 @@ gboolean virt_resume(Virt *virt, const char *id, GError **error)
 
     if (!domain)
         return FALSE;
+    if (!is_running(domain))
+        announce_place(domain);
     if (virDomainResume(domain) == 0 || fail(&why, "cannot resume the guest") || is_running(domain))
         return TRUE;
     g_propagate_error(error, g_steal_pointer(&why));

@@ -40,8 +40,10 @@ def collect(stream):
 
 
 def sojourn(*words):
-    out = subprocess.run([*RIG, 'sojourn', *words], stdout=subprocess.PIPE, check=True, text=True).stdout
-    return json.loads(out) if '--json' in words else out
+    result = subprocess.run([*RIG, 'sojourn', *words], stdout=subprocess.PIPE, text=True)
+    if result.returncode != 0:
+        fail(f'sojourn {" ".join(words)}: {result.returncode}')
+    return json.loads(result.stdout) if '--json' in words else result.stdout
 
 
 def offsets(begin, end, column):
@@ -60,6 +62,7 @@ def check_speed(begin, end):
     middle = (begin + end) // 2
     drift = quickest(middle, end, 2) - quickest(begin, middle, 2)
     allowed = (end - begin) / 2 * SPEED_PPM / 1e6 + WAY_MS * 1e6
+    print(f'# in {(end - begin) / 2e9:.1f} s the clock went wrong by {drift / 1e6:.2f} ms', flush=True)
     if abs(drift) > allowed:
         fail(f'in a stay of {(end - begin) / 1e9:.1f} s the clock went wrong by {drift / 1e6:.1f} ms')
 
