@@ -61,6 +61,7 @@ def make_python(folder):
 
 
 def make_trees(folder, rig):
+    shutil.rmtree(folder, ignore_errors=True)  # of one that could not be measured
     os.mkdir(folder)
     with open(os.path.join(folder, 'data'), 'wb') as out:
         for _ in range(SIZE_MIB):
