@@ -4,7 +4,7 @@
 # no place for it
 . "$(dirname "$0")/../lib.sh"
 requires python3
-rig_up 4 --cpus 1,4,4,32 --tsc-khz 0,0,0,1000000 --balance on --balance-stay 8
+rig_up 4 --cpus 1,4,4,32 --tsc-khz 0,0,0,100000 --balance on --balance-stay 8
 j() { on node1 timeout 60 sojourn "$@"; }
 start() { j run --detach --memory 64M "$@" </dev/null >"$work/out" 2>&1 || fail "$* did not start: $(cat "$work/out")"; }
 where() { job_field node1 "$1" node; }
