@@ -123,31 +123,15 @@ static int device_remove(int fd, const char *name)
     return request_send(fd, &request);
 }
 
-void network_mirror(const WireStrings *addresses)
-{
-    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+/* Where a route leads to. */
+typedef struct {
+    const struct in_addr *address;  /* NULL: wherever no other route leads */
+    const void *gateway;            /* of the family's; NULL: straight */
+    unsigned flags;                 /* RTNH_F_... */
+    unsigned device;
+} Route;
 
-    for (uint32_t i = 0; fd >= 0 && i < addresses->count; i++) {
-        char name[IFNAMSIZ], text[INET6_ADDRSTRLEN];
-        unsigned bits;
-        int number, error;
-
-        if (sscanf(addresses->items[i], "%15s %d %45[0-9a-f.:]/%u", name, &number, text, &bits) != 4)
-            continue;
-        error = if_nametoindex(name) ? 0 : device_make(fd, name, number);
-        if (error == -EBUSY)
-            error = device_make(fd, name, 0);
-        if (!error)
-            error = device_address(fd, name, text, bits);
-        if (error && error != -EEXIST)
-            say("no device with the address %s: %s", addresses->items[i], strerror(-error));
-    }
-    if (fd >= 0)
-        close(fd);
-}
-
-/* Through the device: to that address, or, without one, wherever nothing else leads. */
-static int route_add(int fd, int family, const struct in_addr *address, unsigned device)
+static int route_add(int fd, int family, const Route *to)
 {
     Request request;
     struct rtmsg *route = request_begin(&request, RTM_NEWROUTE, sizeof *route);
@@ -155,14 +139,67 @@ static int route_add(int fd, int family, const struct in_addr *address, unsigned
     route->rtm_family = (uint8_t)family;
     route->rtm_table = RT_TABLE_MAIN;
     route->rtm_protocol = RTPROT_BOOT;
-    route->rtm_scope = family == AF_INET ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
+    route->rtm_scope = family == AF_INET && !to->gateway ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
     route->rtm_type = RTN_UNICAST;
-    if (address) {
+    route->rtm_flags = to->flags;
+    if (to->address) {
         route->rtm_dst_len = 32;
-        request_put(&request, RTA_DST, address, sizeof *address);
+        request_put(&request, RTA_DST, to->address, sizeof *to->address);
     }
-    request_put(&request, RTA_OIF, &device, sizeof device);
+    if (to->gateway)
+        request_put(&request, RTA_GATEWAY, to->gateway, family == AF_INET ? 4 : 16);
+    request_put(&request, RTA_OIF, &to->device, sizeof to->device);
     return request_send(fd, &request);
+}
+
+/* A default route of home's: nothing goes there, but programs ask whether there is one, and through which device. */
+static int mirror_route(int fd, const char *name, const char *gateway)
+{
+    static const uint8_t none[16];
+    int family = strchr(gateway, ':') ? AF_INET6 : AF_INET;
+    uint8_t bytes[16] = { 0 };
+    Route route = { .gateway = bytes, .device = if_nametoindex(name) };
+    int error;
+
+    if (inet_pton(family, gateway, bytes) != 1)
+        return -EINVAL;
+    if (memcmp(bytes, none, sizeof none) == 0)
+        route.gateway = NULL;
+    error = route_add(fd, family, &route);
+    if (error != -ENETUNREACH && error != -EHOSTUNREACH)
+        return error;
+    route.flags = RTNH_F_ONLINK;    /* a gateway that none of the addresses has for a neighbour */
+    return route_add(fd, family, &route);
+}
+
+static int mirror_address(int fd, const char *name, int number, const char *text, unsigned bits)
+{
+    int error = if_nametoindex(name) ? 0 : device_make(fd, name, number);
+
+    if (error == -EBUSY)
+        error = device_make(fd, name, 0);
+    return error ? error : device_address(fd, name, text, bits);
+}
+
+void network_mirror(const WireStrings *addresses)
+{
+    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+
+    kernel_set("/proc/sys/net/ipv6/conf/default/addr_gen_mode", "1");   /* no address that home has not */
+    for (uint32_t i = 0; fd >= 0 && i < addresses->count; i++) {
+        char name[IFNAMSIZ], text[INET6_ADDRSTRLEN];
+        unsigned bits;
+        int number, error = 0;
+
+        if (sscanf(addresses->items[i], "%15s %d via %45[0-9a-f.:]", name, &number, text) == 3)
+            error = mirror_route(fd, name, text);
+        else if (sscanf(addresses->items[i], "%15s %d %45[0-9a-f.:]/%u", name, &number, text, &bits) == 4)
+            error = mirror_address(fd, name, number, text, bits);
+        if (error && error != -EEXIST)
+            say("no device with the address %s: %s", addresses->items[i], strerror(-error));
+    }
+    if (fd >= 0)
+        close(fd);
 }
 
 /* A name server of home's in 127.0.0.0/8. Of the guest's own loopback 127.0.0.1 alone is an address, so the others can be
@@ -170,10 +207,11 @@ static int route_add(int fd, int family, const struct in_addr *address, unsigned
 static int route_resolver(int fd, const char *text, unsigned device)
 {
     struct in_addr address;
+    Route route = { .address = &address, .device = device };
 
     if (inet_pton(AF_INET, text, &address) != 1)
         return -EINVAL;
-    return ntohl(address.s_addr) == INADDR_LOOPBACK ? 0 : route_add(fd, AF_INET, &address, device);
+    return ntohl(address.s_addr) == INADDR_LOOPBACK ? 0 : route_add(fd, AF_INET, &route);
 }
 
 /* Answers may come from 127.0.0.53; and the other end never is away for good, only its link is cut, perhaps for hours. */
@@ -196,7 +234,7 @@ static int tunnel_address(int fd, unsigned device, const char *entry)
     if (strcmp(name, TUNNEL_RESOLVER) == 0)
         return route_resolver(fd, text, device);
     error = device_address(fd, TUNNEL_DEVICE, text, bits);
-    return error ? error : route_add(fd, strchr(text, ':') ? AF_INET6 : AF_INET, NULL, device);
+    return error ? error : route_add(fd, strchr(text, ':') ? AF_INET6 : AF_INET, &(Route) { .device = device });
 }
 
 /* Names the device and brings it up. */

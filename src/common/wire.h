@@ -130,7 +130,8 @@ typedef struct {
     uint64_t ignored, blocked;  /* signals, bit n - 1 for signal n */
     uint64_t memory_bytes;      /* what was promised to the job; 0: not said */
     const char *program;        /* where home finds argv[0]; "": the guest looks for it itself */
-    WireStrings addresses;      /* of home's network devices, as "eth0 2 192.0.2.1/24"; a device may come several times */
+    WireStrings addresses;      /* of home's network devices, as "eth0 2 192.0.2.1/24"; a device may come several times;
+                                 * and default routes, as "eth0 2 via 192.0.2.254" */
     uint32_t root_dev;          /* st_dev of the home's root, as the kernel encodes it in 32 bits; 0: not said */
     uint64_t seed[WIRE_SEED];   /* randomness of home's, for the guest's kernel */
 } WireStart;

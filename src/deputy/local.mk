@@ -49,6 +49,7 @@ libdeputy_a_SOURCES = \
 	src/deputy/detach.c src/deputy/detach.h \
 	src/deputy/front.c src/deputy/front.h src/deputy/front-private.h src/deputy/front-signals.c \
 	src/deputy/front-streams.c \
+	src/deputy/home-network.c src/deputy/home-network.h \
 	src/deputy/kept.c src/deputy/kept.h \
 	src/deputy/nat-network.c src/deputy/nat-network.h \
 	src/deputy/nat.c src/deputy/nat.h \

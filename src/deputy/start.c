@@ -4,15 +4,13 @@
 
 #include "common/error.h"
 #include "common/link.h"
+#include "home-network.h"
 #include "nat-network.h"
 #include "signals.h"
 #include "streams.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <grp.h>
-#include <ifaddrs.h>
-#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -23,8 +21,6 @@
 G_STATIC_ASSERT(RLIM_NLIMITS == WIRE_RLIMITS);
 
 extern char **environ;
-
-#define ADDRESSES_MAX 64
 
 const char *start_below(const char *cwd, const char *root)
 {
@@ -99,47 +95,11 @@ static WireStrings strings(char **items)
     return (WireStrings) { g_strv_length(items), items };
 }
 
-static void add_address(GPtrArray *addresses, const struct ifaddrs *it)
-{
-    gboolean six = it->ifa_addr->sa_family == AF_INET6;
-    const void *address = six ? (const void *) &((struct sockaddr_in6 *) it->ifa_addr)->sin6_addr
-                              : (const void *) &((struct sockaddr_in *) it->ifa_addr)->sin_addr;
-    const guint8 *mask = six ? (guint8 *) &((struct sockaddr_in6 *) it->ifa_netmask)->sin6_addr
-                             : (guint8 *) &((struct sockaddr_in *) it->ifa_netmask)->sin_addr;
-    char text[INET6_ADDRSTRLEN];
-    int bits = 0;
-
-    while (bits < (six ? 128 : 32) && mask[bits / 8] & 0x80 >> bits % 8)
-        bits++;
-    inet_ntop(it->ifa_addr->sa_family, address, text, sizeof text);
-    g_ptr_array_add(addresses, g_strdup_printf("%s %u %s/%d", it->ifa_name,
-                                               if_nametoindex(it->ifa_name), text, bits));
-}
-
-/* Of devices that are up, but not the loopback's: that the guest has. */
-static char **home_addresses(void)
-{
-    GPtrArray *addresses = g_ptr_array_new();
-    struct ifaddrs *all = NULL;
-
-    if (getifaddrs(&all) < 0)
-        all = NULL;
-    for (const struct ifaddrs *it = all; it && addresses->len < ADDRESSES_MAX; it = it->ifa_next)
-        if (it->ifa_addr && it->ifa_netmask && it->ifa_flags & IFF_UP &&
-            !(it->ifa_flags & IFF_LOOPBACK) &&
-            (it->ifa_addr->sa_family == AF_INET || it->ifa_addr->sa_family == AF_INET6))
-            add_address(addresses, it);
-    if (all)
-        freeifaddrs(all);
-    g_ptr_array_add(addresses, NULL);
-    return (char **) g_ptr_array_free(addresses, FALSE);
-}
-
 static char **network_addresses(const RunOptions *options)
 {
     switch (options->network) {
     case NETWORK_HOME:
-        return home_addresses();
+        return home_network();
     case NETWORK_NAT:
         return nat_network_choose(options->root);
     default:

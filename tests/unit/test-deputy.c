@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* test-deputy.c - parts of the deputy that need neither guest nor controller */
+#include "deputy/home-network.h"
 #include "deputy/pair.h"
 #include "deputy/sandbox.h"
 #include "deputy/signals.h"
@@ -231,6 +232,28 @@ static void test_locked(void)
     g_assert_cmpint(status, ==, 0);
 }
 
+/* Of several default routes the one of least metric; what is rejected, or leads somewhere only, is none. */
+static void test_default_routes(void)
+{
+    g_autofree char *four = home_network_route(
+        "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"
+        "none0\t00000000\t010200C0\t0003\t0\t0\t600\t00000000\t0\t0\t0\n"
+        "none1\t00000000\tFE0200C0\t0003\t0\t0\t100\t00000000\t0\t0\t0\n"
+        "none1\t000200C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n", FALSE);
+    g_autofree char *six = home_network_route(
+        "fd000000000000000000000000000000 40 00000000000000000000000000000000 00 00000000000000000000000000000000 "
+        "00000100 00000001 00000000 00000001    none2\n"
+        "00000000000000000000000000000000 00 00000000000000000000000000000000 00 fd000000000000000000000000000001 "
+        "00000400 00000003 00000000 00000003    none2\n"
+        "00000000000000000000000000000000 00 00000000000000000000000000000000 00 00000000000000000000000000000000 "
+        "ffffffff 00000001 00000000 00200200       lo\n", TRUE);
+
+    g_assert_cmpstr(four, ==, "none1 0 via 192.0.2.254");
+    g_assert_cmpstr(six, ==, "none2 0 via fd00::1");
+    g_assert_null(home_network_route("", FALSE));
+    g_assert_null(home_network_route("nonsense\n\n", TRUE));
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -245,5 +268,6 @@ int main(int argc, char **argv)
     g_test_add_func("/deputy/signals", test_signals);
     g_test_add_func("/deputy/sandbox/sorted", test_syscalls_sorted);
     g_test_add_func("/deputy/sandbox/locked", test_locked);
+    g_test_add_func("/deputy/default-routes", test_default_routes);
     return g_test_run();
 }
