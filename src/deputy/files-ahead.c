@@ -8,7 +8,8 @@
  * Goals:
  *  - Such an answer is as good as one that is made now. It is thrown away if anything has happened to the folder since
  *    it was begun, or names in any watched folder changed (`events', `rounds': files-watch.c), if the job has changed
- *    anything anywhere (`begun'), or if it is five seconds old. What happens later is told as ever, and overtakes it.
+ *    anything anywhere (`begun'), or if it is old (FILES_AHEAD_S). What happens later is told as ever, and overtakes it.
+ *    What nobody tells home of (several hard links, times not settled) is not believed at all (files_timeout).
  *  - What the guest was told of an inode stays what files-inode.c thinks that it was told: a folder in which it knows
  *    anything is not listed ahead (files_current.ahead).
  *  - Bounded: LISTINGS at a time, of at most FILES_LISTING_MAX each; the oldest makes room for a new one. Each folder is
@@ -22,7 +23,7 @@
 
 #define LISTINGS 128
 #define MOST_WANTED 512
-#define GOOD_US 5000000
+#define GOOD_US (FILES_AHEAD_S * G_USEC_PER_SEC)
 
 typedef struct {
     char *answer; /* to OPENDIR */

@@ -177,6 +177,8 @@ gboolean files_bare(Files *files, FilesInode *inode, const struct statx *stx, in
 
 /* ---- files-ahead.c: listings made before they are asked for ---- */
 
+#define FILES_AHEAD_S 5 /* so old may a listing be that is given to the guest */
+
 FilesAhead *files_ahead_new(Files *files);
 void files_ahead_free(FilesAhead *ahead);
 

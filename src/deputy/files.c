@@ -54,6 +54,8 @@ double files_timeout(const Files *files, gboolean watched)
 {
     if (files->cache == FILES_CACHE_NONE)
         return 0;
+    if (files_current.ahead) /* the guest may be given it so much later */
+        return watched ? 60 - FILES_AHEAD_S : 0;
     return watched ? 60 : 1;
 }
 

@@ -24,6 +24,7 @@ typedef struct {
     GQueue answers; /* GBytes */
     int notified;   /* attributes of an inode dropped */
     gboolean prompt; /* the last answer was there when the request had been handed over */
+    guint64 valid;   /* seconds for which what was found in a listing may be believed */
 } World;
 
 static void reply(const struct iovec *iov, int count, void *user)
@@ -412,6 +413,7 @@ static struct fuse_attr listed(World *w, guint64 node, const char *name, guint64
         const struct fuse_direntplus *plus = (const void *)at;
         if (strlen(name) == plus->dirent.namelen && memcmp(plus->dirent.name, name, plus->dirent.namelen) == 0) {
             found = plus->entry_out.attr;
+            w->valid = plus->entry_out.attr_valid + (plus->entry_out.attr_valid_nsec != 0);
             if (id)
                 *id = plus->entry_out.nodeid;
         }
@@ -421,12 +423,13 @@ static struct fuse_attr listed(World *w, guint64 node, const char *name, guint64
 }
 
 /* What happens in folder N after its listing may have been made: home's doing, then the job's. */
-enum { CREATED, REMOVED, WRITTEN, MODE, INNER, JOB_CREATED, JOB_REMOVED, JOB_MODE, NOTHING };
+enum { CREATED, REMOVED, WRITTEN, MODE, INNER, JOB_CREATED, JOB_REMOVED, JOB_MODE, LINKED, NOTHING };
 
 static void change(World *w, int what, guint64 node, const char *folder)
 {
     g_autofree char *file = g_strdup_printf("%s/%s/file", w->folder, folder), *other = g_strdup_printf("%s/other", folder);
     g_autofree char *inner = g_strdup_printf("%s/%s/inner", w->folder, folder);
+    g_autofree char *link = g_strdup_printf("%s/aside/%s", w->folder, folder + strlen("top/"));
     struct {
         struct fuse_mknod_in in;
         char name[8];
@@ -439,6 +442,8 @@ static void change(World *w, int what, guint64 node, const char *folder)
         g_assert_cmpint(unlink(file), ==, 0);
     else if (what == WRITTEN)
         g_assert_cmpint(truncate(file, 77), ==, 0);
+    else if (what == LINKED) /* which nobody tells home of */
+        g_assert_cmpint(truncate(link, 77), ==, 0);
     else if (what == MODE)
         g_assert_cmpint(chmod(file, 0600), ==, 0);
     else if (what == INNER)
@@ -460,6 +465,10 @@ static gboolean check(World *w, int what, guint64 node)
     struct fuse_attr file = listed(w, node, "file", NULL), other, inner;
     gboolean prompt = w->prompt;
 
+    if (what == LINKED) {
+        g_assert_true(file.size == 77 || w->valid == 0);
+        return prompt;
+    }
     other = listed(w, node, "other", NULL);
     inner = listed(w, node, "inner", NULL);
 
@@ -485,7 +494,15 @@ static void test_listings(void)
             g_autofree char *inner = g_strdup_printf("%s/top/%d/inner", w.folder, i), *file = g_strdup_printf("top/%d/file", i);
             g_assert_cmpint(g_mkdir_with_parents(inner, 0755), ==, 0);
             put(&w, file, "text");
+            if (what == LINKED) {
+                g_autofree char *path = g_build_filename(w.folder, file, NULL), *other = g_strdup_printf("%s/aside/%d", w.folder, i);
+                g_autofree char *aside = g_build_filename(w.folder, "aside", NULL);
+                g_assert_cmpint(g_mkdir_with_parents(aside, 0755), ==, 0);
+                g_assert_cmpint(link(path, other), ==, 0);
+            }
         }
+        if (what == LINKED)
+            g_usleep(2200000); /* its times are settled */
         listed(&w, FUSE_ROOT_ID, "top", &top);
         for (int i = 0; i < FOLDERS; i++) {
             g_autofree char *name = g_strdup_printf("%d", i);
@@ -497,7 +514,7 @@ static void test_listings(void)
             change(&w, what, folders[i], folder);
             prompt += check(&w, what, folders[i]);
         }
-        if (what == NOTHING)
+        if (what == NOTHING || what == LINKED)
             g_assert_cmpint(prompt, >, 0); /* some were made ahead */
         tear_down(&w);
     }
