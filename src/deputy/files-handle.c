@@ -4,116 +4,86 @@
  * As with inodes the guest's numbers are slots with a generation, checked together with the inode
  * that the request names. A handle lives until the guest has released it and no request uses it.
  *
- * A program may have as many files open as its limit says; here these are all in one process, with the same limit and
- * descriptors of its own besides. So when three quarters of the descriptors are in use, handles on the same file that were
- * opened in the same way have one in common: offsets are the guest's, and who has it open was asked for each. Only flock
- * belongs to an opening: whoever locks gets a descriptor of his own. */
+ * When descriptors are short, those of handles that no request uses are put away, the oldest first (files-closet.c). */
 #include "deputy/files-impl.h"
-
-#include <sys/resource.h>
-
-/* A descriptor that several handles have. */
-struct FilesCommon {
-    FilesInode *inode;
-    int flags, fd, refs;
-};
 
 struct FilesHandles {
     GMutex lock;
-    int crowded;        /* descriptors from here on are shared */
-    GHashTable *common; /* the FilesCommon, by inode and flags */
     struct HandleSlot {
         FilesHandle *handle;
         guint32 generation, next_free;
     } *slots;
     guint32 count, room, first_free;
+    FilesCloset *closet; /* may be NULL */
+    guint at_hand;       /* descriptors that are here */
+    GQueue idle;         /* handles that no request uses and whose descriptor is here, the oldest first */
 };
-
-static guint common_hash(gconstpointer key)
-{
-    const FilesCommon *c = key;
-
-    return g_direct_hash(c->inode) ^ (guint)c->flags;
-}
-
-static gboolean common_equal(gconstpointer left, gconstpointer right)
-{
-    const FilesCommon *a = left, *b = right;
-
-    return a->inode == b->inode && a->flags == b->flags;
-}
-
-static int crowded_from(void)
-{
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur > G_MAXINT)
-        return G_MAXINT;
-    return (int)(limit.rlim_cur / 4 * 3);
-}
 
 FilesHandles *files_handles_new(Files *files)
 {
     FilesHandles *t = g_new0(FilesHandles, 1);
 
     g_mutex_init(&t->lock);
-    t->crowded = crowded_from();
-    t->common = g_hash_table_new(common_hash, common_equal);
+    g_queue_init(&t->idle);
+    t->closet = files->closet;
     t->room = 256;
     t->slots = g_new0(struct HandleSlot, t->room);
     t->count = 1; /* 0 is no handle */
     return t;
 }
 
-/* With the table locked. */
-static void put_common(FilesHandles *t, FilesCommon *c)
+/* ---- descriptors that are put away: all with the table locked ---- */
+
+static void idle_remove(FilesHandles *t, FilesHandle *h)
 {
-    if (--c->refs)
+    if (h->idle.data)
+        g_queue_unlink(&t->idle, &h->idle);
+    h->idle.data = NULL;
+}
+
+static void idle_add(FilesHandles *t, FilesHandle *h)
+{
+    if (!t->closet || h->fd < 0)
         return;
-    g_hash_table_remove(t->common, c);
-    close(c->fd);
-    g_free(c);
+    h->idle.data = h;
+    g_queue_push_tail_link(&t->idle, &h->idle);
 }
 
-/* With the table locked: the handle has what others like it have; fd, of its own, is closed or becomes that. */
-static void share(FilesHandles *t, FilesHandle *h)
+/* If there are too many, those that are idle are put away. */
+static void make_room(FilesHandles *t)
 {
-    FilesCommon key = { .inode = h->inode, .flags = h->flags };
-    FilesCommon *c = g_hash_table_lookup(t->common, &key);
+    while (t->closet && t->at_hand > files_closet_share(t->closet) && t->idle.head) {
+        FilesHandle *h = t->idle.head->data;
 
-    if (c) {
-        close(h->fd);
-        c->refs++;
-    } else {
-        c = g_memdup2(&key, sizeof(key));
-        c->fd = h->fd;
-        c->refs = 1;
-        g_hash_table_add(t->common, c);
+        h->place = files_closet_put(t->closet, h->fd);
+        if (h->place < 0)
+            return;
+        h->fd = -1;
+        t->at_hand--;
+        idle_remove(t, h);
     }
-    h->fd = c->fd;
-    h->common = c;
 }
 
-int files_handle_own_fd(FilesHandle *h)
+/* The handle is about to be used: FALSE if its descriptor cannot be had. */
+static gboolean bring(FilesHandles *t, FilesHandle *h)
 {
-    int fd;
-
-    if (!h->common)
-        return h->fd;
-    g_mutex_lock(&h->lock);
-    if (h->own_fd < 0)
-        h->own_fd = files_fd_reopen(h->fd, h->flags);
-    fd = h->own_fd;
-    g_mutex_unlock(&h->lock);
-    return fd;
+    idle_remove(t, h);
+    if (h->fd >= 0)
+        return TRUE;
+    h->fd = files_closet_take(t->closet, h->place);
+    if (h->fd < 0)
+        return FALSE;
+    t->at_hand++;
+    make_room(t);
+    return TRUE;
 }
 
-static void free_handle(FilesHandle *h)
+static void free_handle(FilesHandles *t, FilesHandle *h)
 {
-    if (!h->common)
+    if (h->fd >= 0)
         close(h->fd);
-    if (h->own_fd >= 0)
-        close(h->own_fd);
+    else
+        files_closet_drop(t->closet, h->place);
     if (h->plain_fd >= 0)
         close(h->plain_fd);
     g_free(h->entries);
@@ -124,12 +94,8 @@ static void free_handle(FilesHandle *h)
 void files_handles_free(FilesHandles *t)
 {
     for (guint32 s = 0; s < t->count; s++)
-        if (t->slots[s].handle) {
-            if (t->slots[s].handle->common)
-                put_common(t, t->slots[s].handle->common);
-            free_handle(t->slots[s].handle);
-        }
-    g_hash_table_destroy(t->common);
+        if (t->slots[s].handle)
+            free_handle(t, t->slots[s].handle);
     g_free(t->slots);
     g_mutex_clear(&t->lock);
     g_free(t);
@@ -161,16 +127,16 @@ guint64 files_handle_add(Files *files, FilesInode *inode, int fd, int flags)
     h->inode = inode;
     h->fd = fd;
     h->flags = flags;
-    h->own_fd = -1;
     h->plain_fd = -1;
     h->refs = 1;
     g_mutex_init(&h->lock);
     files_inode_opened(files->inodes, inode);
     g_mutex_lock(&t->lock);
-    if (fd >= t->crowded && !(flags & O_DIRECTORY) && !files->switch_ids)
-        share(t, h);
     slot = take_slot(t);
     t->slots[slot].handle = h;
+    t->at_hand++;
+    make_room(t);
+    idle_add(t, h);
     fh = (guint64)t->slots[slot].generation << 32 | slot;
     g_mutex_unlock(&t->lock);
     return fh;
@@ -195,7 +161,7 @@ FilesHandle *files_handle_get(Files *files, guint64 fh, guint64 id)
 
     g_mutex_lock(&t->lock);
     slot = slot_of(t, fh, id);
-    if (slot) {
+    if (slot && bring(t, slot->handle)) {
         h = slot->handle;
         h->refs++;
     }
@@ -210,12 +176,14 @@ void files_handle_put(Files *files, FilesHandle *h)
 
     g_mutex_lock(&files->handles->lock);
     last = --h->refs == 0;
-    if (last && h->common)
-        put_common(files->handles, h->common);
+    if (last && h->fd >= 0)
+        files->handles->at_hand--;
+    if (h->refs == 1 && !h->released)
+        idle_add(files->handles, h);
     g_mutex_unlock(&files->handles->lock);
     if (!last)
         return;
-    free_handle(h);
+    free_handle(files->handles, h);
     files_inode_closed(files->inodes, inode);
 }
 
@@ -243,6 +211,8 @@ gboolean files_handle_close(Files *files, guint64 fh, guint64 id)
         return FALSE;
     }
     h = slot->handle;
+    idle_remove(t, h);
+    h->released = TRUE;
     slot->handle = NULL;
     if (++slot->generation) {
         slot->next_free = t->first_free;

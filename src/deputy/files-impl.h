@@ -6,6 +6,7 @@
 #include <fuse_lowlevel.h>
 #include <linux/fuse.h>
 
+#include "deputy/files-closet.h"
 #include "deputy/files-inode.h"
 #include "deputy/files-lock.h"
 #include "deputy/files.h"
@@ -22,7 +23,6 @@
 typedef struct FilesQueue FilesQueue;
 typedef struct FilesHandles FilesHandles;
 typedef struct FilesHandle FilesHandle;
-typedef struct FilesCommon FilesCommon;
 typedef struct FilesBare FilesBare;
 typedef struct FilesAgain FilesAgain;
 typedef struct FilesWatch FilesWatch;
@@ -39,6 +39,7 @@ struct Files {
     FilesHandles *handles;
     FilesLocks *locks;
     FilesQueue *queue;
+    FilesCloset *closet; /* for descriptors, when they are short; or NULL */
     FilesAgain *again;
     guint64 dev_device; /* of home's /dev, see files-refuse.c */
     gboolean submounts; /* the guest's kernel understands FUSE_ATTR_SUBMOUNT */
@@ -271,8 +272,9 @@ struct FilesHandle {
     int refs;
     gint locked; /* lock owners have used it */
     GMutex lock; /* of what follows */
-    FilesCommon *common; /* fd is this one's, or NULL */
-    int own_fd;          /* if it is, for flock; -1: not needed yet */
+    gboolean released;
+    int place;     /* where fd is put away, if it is -1 */
+    GList idle;    /* in the list of those that may be put away, if it has data */
     int plain_fd;  /* without O_APPEND, for pages that are written back; -1: not needed yet */
     char *entries; /* directory: what getdents64 gave last */
     size_t entries_at, entries_end;
@@ -288,9 +290,6 @@ guint64 files_handle_add(Files *files, FilesInode *inode, int fd, int flags);
 /* The handle with that number if it is open on inode id, held until files_handle_put, else NULL. */
 FilesHandle *files_handle_get(Files *files, guint64 fh, guint64 id);
 void files_handle_put(Files *files, FilesHandle *handle);
-
-/* A descriptor that no other handle has: for flock. -1 and errno if there can be none. */
-int files_handle_own_fd(FilesHandle *handle);
 
 /* Calls back, with the handles locked, for what is open in folder (NULL: anywhere), as far as that is known. */
 void files_handles_each(FilesHandles *handles, const FilesInode *folder, void (*each)(FilesInode *inode, void *user),

@@ -20,6 +20,9 @@ struct FilesInodes {
     guint count;
     FilesInode lru; /* ring of inodes with an idle descriptor; newer of the head is the oldest */
     guint idle, max_idle;
+    FilesInode kept; /* likewise of those whose descriptor must stay open: the oldest are put away */
+    guint kept_idle;
+    FilesCloset *closet; /* may be NULL */
     FilesWalk walk;
 };
 
@@ -34,7 +37,7 @@ void files_inode_reap(FilesInodes *table, FilesInode *inode);
 void files_walk_unlist(FilesInodes *table, FilesInode *inode);
 
 /* Closes its descriptor, if there is one. */
-void files_walk_close(FilesInode *inode);
+void files_walk_close(FilesInodes *table, FilesInode *inode);
 
 /* Nobody uses the descriptor at the moment: keeps it, or puts it in the list of those that may go. */
 void files_walk_settle(FilesInodes *table, FilesInode *inode);

@@ -12,7 +12,7 @@
  * parent, so an inode can always be walked to again from the root.
  *
  * files-walk.c has their descriptors, files-stamp.c what the guest's caches go back to. One mutex guards all; no system call
- * is made under it but close. */
+ * is made under it but close, and what the closet needs when descriptors are short. */
 #include "deputy/files-inode-impl.h"
 
 #include <errno.h>
@@ -151,7 +151,7 @@ static FilesInode *make(FilesInodes *t, const struct statx *stx)
     inode->mount = stx_mount(stx);
     inode->birth = stx_birth(stx);
     inode->type = stx->stx_mode & S_IFMT;
-    inode->fd = -1;
+    inode->fd = inode->place = -1;
     if (t->count >= t->bucket_count)
         grow_buckets(t);
     h = hash(inode->dev, inode->ino, inode->mount) & (t->bucket_count - 1);
@@ -182,7 +182,7 @@ void files_inode_reap(FilesInodes *t, FilesInode *inode)
         unchain(t, inode);
         free_slot(t, inode->id);
         files_walk_unlist(t, inode);
-        files_walk_close(inode);
+        files_walk_close(t, inode);
         g_free(inode->name);
         g_free(inode);
         if (parent)
@@ -230,11 +230,17 @@ FilesInodes *files_inodes_new(int root_fd, guint max_fds)
     t->bucket_count = FIRST_BUCKETS;
     t->buckets = g_new0(FilesInode *, t->bucket_count);
     t->lru.newer = t->lru.older = &t->lru;
+    t->kept.newer = t->kept.older = &t->kept;
     t->max_idle = max_fds;
     t->root = make(t, &stx);
     t->root->fd = root_fd;
     t->root->refs = 1;
     return t;
+}
+
+void files_inodes_set_closet(FilesInodes *t, FilesCloset *closet)
+{
+    t->closet = closet;
 }
 
 void files_inodes_set_walk(FilesInodes *t, const FilesWalk *walk)
@@ -247,7 +253,7 @@ void files_inodes_free(FilesInodes *t)
     for (guint32 s = 0; s < t->slot_count; s++) {
         FilesInode *inode = t->slots[s].inode;
         if (inode) {
-            files_walk_close(inode);
+            files_walk_close(t, inode);
             g_free(inode->name);
             g_free(inode);
         }
@@ -303,7 +309,7 @@ FilesInode *files_inodes_look(FilesInodes *t, FilesInode *parent, const char *na
     }
     inode->lookups++;
     inode->refs++;
-    if (fd >= 0 && inode->fd < 0 && !inode->hollow)
+    if (fd >= 0 && inode->fd < 0 && inode->place < 0 && !inode->hollow)
         inode->fd = fd;
     else if (fd >= 0)
         close(fd);

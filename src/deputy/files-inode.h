@@ -2,6 +2,8 @@
 /* files-inode.h - the table of what the guest knows of the home's file tree */
 #pragma once
 
+#include "deputy/files-closet.h"
+
 #include <glib.h>
 #include <sys/stat.h>
 
@@ -33,6 +35,8 @@ struct FilesInode {
     gboolean nameless;
     gboolean data_known, attr_known;
     int fd;
+    int place;     /* in the closet, instead of fd */
+    gboolean kept; /* the list that it is in, with an idle descriptor */
     FilesInode *parent;
     char *name;
     FilesInode *chain;
@@ -56,6 +60,9 @@ typedef enum {
 /* A table whose inode 1 is the directory root_fd (O_PATH; taken over). At most max_fds O_PATH
  * descriptors are kept that nobody uses. NULL and errno if root_fd cannot be examined. */
 FilesInodes *files_inodes_new(int root_fd, guint max_fds);
+
+/* Where descriptors that must stay open may be put away when there are more than that (files-closet.c); may be NULL. */
+void files_inodes_set_closet(FilesInodes *t, FilesCloset *closet);
 void files_inodes_free(FilesInodes *table);
 
 /* The inode with that id, held until files_inodes_put, or NULL if the guest has no such inode. */

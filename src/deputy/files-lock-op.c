@@ -33,7 +33,7 @@ static void lock_request(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *
     request.handle = fi->fh;
     request.owner = fi->lock_owner;
     request.unique = files_current.unique;
-    request.fd = request.kind == FILES_LOCK_FLOCK ? files_handle_own_fd(handle) : handle->fd;
+    request.fd = handle->fd;
     request.access = handle->flags & O_ACCMODE;
     request.data = pending;
     files_lock(files->locks, &request);
@@ -93,6 +93,6 @@ void files_release_locks(Files *files, guint64 ino, guint64 fh, gboolean flocked
     if (g_atomic_int_get(&handle->locked))
         files_locks_drop_handle(files->locks, ino, fh);
     if (flocked)
-        flock(files_handle_own_fd(handle), LOCK_UN); /* closing it is a worker's, and comes later */
+        flock(handle->fd, LOCK_UN); /* closing it is a worker's, and comes later */
     files_handle_put(files, handle);
 }

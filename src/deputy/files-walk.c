@@ -6,7 +6,8 @@
  * must be the same inode, or the answer is ESTALE (the guest's kernel then walks the path anew). A
  * descriptor that is not in use stays in a list, and the least recently used go when there are too
  * many. It is kept for certain where walking is no way back: while a handle is open, and when the
- * name is gone by the job's own unlink or rename (nameless).
+ * name is gone by the job's own unlink or rename (nameless); if these are too many, the least recently used are put away,
+ * open (files-closet.c).
  *
  * Symbolic links are never followed here and ".." is never used, so that neither can lead out of
  * the root; mount points of refused file systems are `hollow' and never get a descriptor. */
@@ -28,14 +29,41 @@ void files_walk_unlist(FilesInodes *t, FilesInode *inode)
     inode->newer->older = inode->older;
     inode->older->newer = inode->newer;
     inode->newer = inode->older = NULL;
-    t->idle--;
+    if (inode->kept)
+        t->kept_idle--;
+    else
+        t->idle--;
 }
 
-void files_walk_close(FilesInode *inode)
+static void list(FilesInode *ring, FilesInode *inode)
+{
+    inode->older = ring->older;
+    inode->newer = ring;
+    ring->older->newer = inode;
+    ring->older = inode;
+}
+
+void files_walk_close(FilesInodes *t, FilesInode *inode)
 {
     if (inode->fd >= 0)
         close(inode->fd);
-    inode->fd = -1;
+    if (inode->place >= 0)
+        files_closet_drop(t->closet, inode->place);
+    inode->fd = inode->place = -1;
+}
+
+/* Those that must be kept are too many: the oldest are put away. */
+static void put_away(FilesInodes *t)
+{
+    while (t->kept_idle > files_closet_share(t->closet)) {
+        FilesInode *oldest = t->kept.newer;
+
+        oldest->place = files_closet_put(t->closet, oldest->fd);
+        if (oldest->place < 0)
+            return;
+        oldest->fd = -1;
+        files_walk_unlist(t, oldest);
+    }
 }
 
 static gboolean must_keep(const FilesInode *inode)
@@ -45,20 +73,26 @@ static gboolean must_keep(const FilesInode *inode)
 
 void files_walk_settle(FilesInodes *t, FilesInode *inode)
 {
+    if (inode->place >= 0 && !must_keep(inode))
+        files_walk_close(t, inode);
     if (inode->fd < 0 || inode->uses)
         return;
     files_walk_unlist(t, inode);
-    if (must_keep(inode))
+    inode->kept = must_keep(inode);
+    if (inode->kept) {
+        if (t->closet && inode != t->root) {
+            list(&t->kept, inode);
+            t->kept_idle++;
+            put_away(t);
+        }
         return;
-    inode->older = t->lru.older;
-    inode->newer = &t->lru;
-    t->lru.older->newer = inode;
-    t->lru.older = inode;
+    }
+    list(&t->lru, inode);
     t->idle++;
     while (t->idle > t->max_idle) {
         FilesInode *oldest = t->lru.newer;
         files_walk_unlist(t, oldest);
-        files_walk_close(oldest);
+        files_walk_close(t, oldest);
     }
 }
 
@@ -79,6 +113,8 @@ static void leave(FilesInodes *t)
 /* The descriptor, if there is one, for use; else -1. */
 static int use_fd(FilesInodes *t, FilesInode *inode)
 {
+    if (inode->place >= 0 && (inode->fd = files_closet_take(t->closet, inode->place)) >= 0)
+        inode->place = -1;
     if (inode->fd < 0)
         return -1;
     inode->uses++;

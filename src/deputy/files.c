@@ -13,8 +13,9 @@
  *     files-name.c files-dir.c files-attr.c files-open.c files-data.c files-flags.c files-lock-op.c   the operations
  *     files-lock.c     locks at home                    files-refuse.c  what is never entered
  *     files-cred.c     whose rights a worker has        files-bare.c    what has no xattrs
- *     files-again.c    second walks after ESTALE    files-watch.c    what happens at home to what is believed
+ *     files-again.c    second walks after ESTALE        files-watch.c   what happens at home to what is believed
  *     files-ahead.c    listings before they are asked for
+ *     files-closet.c   descriptors that are put away
  *
  * Trust: every byte from the guest may be a lie. Requests are checked for their form before libfuse
  * sees them; inodes and handles are numbers in tables, never pointers; names are single components
@@ -240,6 +241,8 @@ Files *files_new(const FilesOptions *options, FilesReply reply, void *user, GErr
         walk.enter = files_cred_enter;
         walk.leave = files_cred_leave;
     }
+    files->closet = files_closet_new();
+    files_inodes_set_closet(files->inodes, files->closet);
     files->handles = files_handles_new(files);
     files->watching = files->cache == FILES_CACHE_THROUGH ? files_watch_new(files) : NULL;
     files_inodes_set_walk(files->inodes, &walk);
@@ -264,5 +267,6 @@ void files_free(Files *files)
     files_ahead_free(files->ahead);
     files_inodes_free(files->inodes);
     files_watch_free(files->watching);
+    files_closet_free(files->closet);
     g_free(files);
 }

@@ -7,6 +7,7 @@ FILES_SOURCES = \
 	src/deputy/files-bare.c \
 	src/deputy/files-channel.c \
 	src/deputy/files-check.c \
+	src/deputy/files-closet.c src/deputy/files-closet.h \
 	src/deputy/files-cred.c \
 	src/deputy/files-data.c \
 	src/deputy/files-flags.c \

@@ -77,6 +77,9 @@ static int add_restricted(scmp_filter_ctx filter, int front)
     failed |= allow_equal(filter, SCMP_SYS(socket), 0, AF_UNIX);
     failed |= allow_equal(filter, SCMP_SYS(tgkill), 0, (guint64) getpid()); /* abort() */
     failed |= allow_equal(filter, SCMP_SYS(unshare), 0, CLONE_FS); /* each worker its own umask */
+    /* files-closet.c */
+    failed |= allow_equal(filter, SCMP_SYS(unshare), 0, CLONE_FILES);
+    failed |= allow_equal(filter, SCMP_SYS(socketpair), 0, AF_UNIX);
 #ifdef __i386__
     failed |= allow_masked(filter, SCMP_SYS(mmap2), 2, PROT_EXEC, 0);
 #endif

@@ -4,8 +4,8 @@
  * Not here on purpose: execve and execveat, ptrace and process_vm_*, kill (tgkill is limited to the
  * back itself by sandbox.c), mount and namespaces, bpf, io_uring_*, keyctl, sched_set*, socket
  * families other than AF_UNIX and, unless the job has --network none, AF_INET and AF_INET6. Calls whose arguments are
- * restricted are in sandbox.c: clone, ioctl, mmap, mprotect, pidfd_send_signal, prctl, socket, tgkill, unshare; and those of
- * sockets that others can reach, which only a job with --network home gets: accept4, bind, listen (and getpeername,
+ * restricted are in sandbox.c: clone, ioctl, mmap, mprotect, pidfd_send_signal, prctl, socket, socketpair, tgkill, unshare;
+ * and those of sockets that others can reach, which only a job with --network home gets: accept4, bind, listen (and getpeername,
  * which that of --network nat has, too).
  */
 #include "syscalls.h"

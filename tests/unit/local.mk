@@ -90,9 +90,13 @@ UNIT_TESTS += test-link
 test_link_SOURCES = tests/unit/test-link.c tests/unit/link-world.c tests/unit/link-world.h
 test_link_LDADD = $(UNIT_LDADD)
 
+UNIT_TESTS += test-files-closet
+test_files_closet_SOURCES = tests/unit/test-files-closet.c src/deputy/files-closet.c src/deputy/files-closet.h
+test_files_closet_LDADD = $(GLIB_LIBS)
+
 UNIT_TESTS += test-files-inode
 test_files_inode_SOURCES = tests/unit/test-files-inode.c src/deputy/files-inode.c src/deputy/files-inode.h src/deputy/files-inode-impl.h \
-	src/deputy/files-stamp.c src/deputy/files-walk.c
+	src/deputy/files-closet.c src/deputy/files-stamp.c src/deputy/files-walk.c
 test_files_inode_LDADD = $(GLIB_LIBS)
 
 UNIT_TESTS += test-files-lock
