@@ -195,7 +195,7 @@ static int set_attributes(const FilesNode *node, FilesHandle *handle, const stru
 {
     int error = 0;
 
-    if (to_set & (FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID))
+    if (!to_set || to_set & (FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID)) /* chown(-1, -1) still sets ctime */
         error = fchownat(node->fd, "", to_set & FUSE_SET_ATTR_UID ? st->st_uid : (uid_t)-1,
                          to_set & FUSE_SET_ATTR_GID ? st->st_gid : (gid_t)-1, AT_EMPTY_PATH) < 0
                     ? -errno

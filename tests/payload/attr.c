@@ -231,6 +231,9 @@ CASE(times_follow)
         MUST(later(after.st_ctim, before.st_ctim) && !later(after.st_mtim, before.st_mtim));
         before = after;
         sleep_ms(25);
+        MUST(chown("d/f", (uid_t)-1, (gid_t)-1) == 0 && stat("d/f", &after) == 0 && later(after.st_ctim, before.st_ctim));
+        before = after;
+        sleep_ms(25);
         write_file("d/f", "more");
         MUST(stat("d/f", &after) == 0 && later(after.st_mtim, before.st_mtim) && later(after.st_ctim, before.st_ctim));
         MUST(stat("d", &after) == 0 && !later(after.st_mtim, folder.st_mtim));

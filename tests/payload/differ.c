@@ -17,11 +17,13 @@
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static const char *said(long result)
@@ -158,6 +160,61 @@ static const char *memory_policy(void)
     return said((int)syscall(SYS_get_mempolicy, NULL, NULL, 0UL, NULL, 0UL));
 }
 
+/* The session's keys, as keyctl and Kerberos know them. */
+static const char *key_rings(void)
+{
+    return said((int)syscall(SYS_keyctl, 0 /* KEYCTL_GET_KEYRING_ID */, -3 /* the session's */, 1));
+}
+
+/* Programs that confine themselves to some folders. */
+static const char *landlock(void)
+{
+    return said((int)syscall(SYS_landlock_create_ruleset, NULL, 0UL, 1U /* which version? */));
+}
+
+/* Large pages that are set aside by the machine. */
+static const char *huge_pages(void)
+{
+    return said(memfd_create("huge", MFD_HUGETLB));
+}
+
+/* Whether statx says a file's flags, too (lsattr asks by ioctl). */
+static const char *flags_in_statx(void)
+{
+    int fd = fresh("flagged"), flags = FS_NODUMP_FL;
+    struct statx stx;
+    const char *found = "no";
+
+    if (ioctl(fd, FS_IOC_SETFLAGS, &flags) < 0 || statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &stx) < 0)
+        found = said(-1);
+    else if (stx.stx_attributes & STATX_ATTR_NODUMP)
+        found = "yes";
+    close(fd);
+    return found;
+}
+
+/* Whether a program runs that its user may execute, but not read. */
+static const char *execute_only(void)
+{
+    char bytes[65536];
+    int from = open("/bin/true", O_RDONLY), to = open("unread", O_CREAT | O_WRONLY, 0700), status = -1;
+    ssize_t n;
+
+    while ((n = read(from, bytes, sizeof bytes)) > 0)
+        if (write(to, bytes, (size_t)n) != n)
+            return "cannot be copied";
+    close(from);
+    close(to);
+    chmod("unread", 0111);
+    if (fork() == 0) {
+        execl("unread", "true", NULL);
+        _exit(errno);
+    }
+    wait(&status);
+    errno = WEXITSTATUS(status);
+    return said(errno ? -1 : 0);
+}
+
 static const char *block_devices(void)
 {
     return access("/sys/block", F_OK) == 0 ? "seen" : "none";
@@ -178,12 +235,17 @@ static const struct {
     { "file-system-type", file_system_type },
     { "home-seen-in-proc", home_seen_in_proc },
     { "shared-memory-of-home", shared_memory_of_home },
+    { "flags-in-statx", flags_in_statx },
+    { "execute-only", execute_only },
     { "set-user-id-programs", privileged_programs },
     { "kernel", kernel },
     { "processors", processors },
     { "memory", memory },
     { "packet-sockets", packet_sockets },
     { "memory-policy", memory_policy },
+    { "huge-pages", huge_pages },
+    { "key-rings", key_rings },
+    { "landlock", landlock },
     { "block-devices", block_devices },
     { "control-groups", control_groups },
 };
