@@ -91,8 +91,8 @@ test_link_SOURCES = tests/unit/test-link.c tests/unit/link-world.c tests/unit/li
 test_link_LDADD = $(UNIT_LDADD)
 
 UNIT_TESTS += test-files-closet
-test_files_closet_SOURCES = tests/unit/test-files-closet.c src/deputy/files-closet.c src/deputy/files-closet.h
-test_files_closet_LDADD = $(GLIB_LIBS)
+test_files_closet_SOURCES = tests/unit/test-files-closet.c tests/unit/locked.c tests/unit/locked.h
+test_files_closet_LDADD = $(DEPUTY_LIBS) $(UNIT_LDADD)
 
 UNIT_TESTS += test-files-inode
 test_files_inode_SOURCES = tests/unit/test-files-inode.c src/deputy/files-inode.c src/deputy/files-inode.h src/deputy/files-inode-impl.h \

@@ -2,6 +2,8 @@
 /* test-files-closet.c - more descriptors than the limit allows are put away, and come back as they were */
 #include "deputy/files-closet.h"
 
+#include "locked.h"
+
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/resource.h>
@@ -38,7 +40,7 @@ static int descriptors_here(void)
     return count;
 }
 
-static void test_many(void)
+static void put_many(void)
 {
     FilesCloset *closet = files_closet_new();
     int places[MANY], before = descriptors_here();
@@ -67,6 +69,11 @@ static void test_many(void)
     }
     files_closet_free(closet);
     g_assert_cmpint(descriptors_here(), ==, before);
+}
+
+static void test_many(void)
+{
+    run_locked(put_many);
 }
 
 /* What is put away is open still: a lock of it holds, and goes when it is dropped. */
