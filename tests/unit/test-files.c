@@ -495,7 +495,8 @@ static void test_listings(void)
             g_assert_cmpint(g_mkdir_with_parents(inner, 0755), ==, 0);
             put(&w, file, "text");
             if (what == LINKED) {
-                g_autofree char *path = g_build_filename(w.folder, file, NULL), *other = g_strdup_printf("%s/aside/%d", w.folder, i);
+                g_autofree char *path = g_build_filename(w.folder, file, NULL);
+                g_autofree char *other = g_strdup_printf("%s/aside/%d", w.folder, i);
                 g_autofree char *aside = g_build_filename(w.folder, "aside", NULL);
                 g_assert_cmpint(g_mkdir_with_parents(aside, 0755), ==, 0);
                 g_assert_cmpint(link(path, other), ==, 0);
