@@ -171,6 +171,13 @@ static void job_look_at_start(Job *job, const void *data, size_t size)
     wire_clear(&message);
 }
 
+void job_rehearse(Job *job)
+{
+    static const uint8_t rehearse = WARDEN_REHEARSE;
+
+    warden_send(job, &rehearse, sizeof rehearse);
+}
+
 void job_start(Job *job, const void *data, size_t size)
 {
     static const uint8_t start = WIRE_START;

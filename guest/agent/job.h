@@ -39,6 +39,8 @@ typedef struct {
 } Job;
 
 void job_init(Job *job, Link *link, Warden warden, int fuse);
+/* Nobody waits for this guest: the warden rehearses. Not after START. */
+void job_rehearse(Job *job);
 /* START has come; its bytes. */
 void job_start(Job *job, const void *data, size_t size);
 /* Another message from home. */

@@ -34,13 +34,14 @@
 
 #define PORT_NAME "sojourn.link"
 #define PROVIDE_AFTER_MS 200
-#define HEAP_BYTES (4u << 20)   /* the link's buffers: several long file requests and replies at once */
+#define HEAP_BYTES (2304u << 10) /* the link's buffers: a long file request as it is kept, a long reply, and small ones */
 
 typedef struct {
     Link *link;
     Port port;
     Job job;
     bool ready, started;
+    bool rehearses;         /* it was told to before it was ready */
     uint64_t provide_ms;    /* when to take memory; 0: not yet, or done */
 } Agent;
 
@@ -76,10 +77,21 @@ static void agent_established(void *user, uint64_t epoch)
 {
 }
 
+static void agent_rehearse(void *user)
+{
+    Agent *agent = user;
+
+    if (agent->ready)
+        job_rehearse(&agent->job);
+    else
+        agent->rehearses = true;
+}
+
 static const LinkEvents events = {
     .message = agent_message,
     .writable = agent_writable,
     .established = agent_established,
+    .rehearse = agent_rehearse,
 };
 
 /* With "sojourn.trial" on the kernel's command line, that this line is reached is all that is to be shown. */
@@ -204,6 +216,8 @@ int main(int argc, char **argv)
     fuse = files_open();
     job_init(&agent.job, agent.link, warden_spawn(fuse), fuse);
     agent.ready = true;
+    if (agent.rehearses)
+        job_rehearse(&agent.job);
     protect();
 
     /* From here on the agent may not end: that would be the end of the guest. */

@@ -39,6 +39,7 @@
 #define SELF "/init"
 #define LONGEST_MS 500
 #define READ_MAX (128 << 10)
+#define REQUEST_MAX (READ_MAX + 4096)
 #define NOBODY 65534
 
 enum { ROOT = FUSE_ROOT_ID, PROGRAM, LINK };     /* node numbers */
@@ -83,23 +84,24 @@ static void answer_lookup(int fuse, const struct fuse_in_header *in, off_t size)
     answer(fuse, in->unique, out.nodeid ? 0 : ENOENT, &out, sizeof out);
 }
 
-static void answer_read(int fuse, const struct fuse_in_header *in, int file)
+/* bytes: room for READ_MAX. */
+static void answer_read(int fuse, const struct fuse_in_header *in, int file, void *bytes)
 {
-    static uint8_t bytes[READ_MAX];
     const struct fuse_read_in *wanted = (const void *)(in + 1);
-    ssize_t size = pread(file, bytes, wanted->size < sizeof bytes ? wanted->size : sizeof bytes, (off_t)wanted->offset);
+    ssize_t size = pread(file, bytes, wanted->size < READ_MAX ? wanted->size : READ_MAX, (off_t)wanted->offset);
 
     answer(fuse, in->unique, size < 0 ? EIO : 0, bytes, size < 0 ? 0 : (size_t)size);
 }
 
-/* The home's part: a root with this program and a symbolic link to it. */
+/* The home's part: a root with this program and a symbolic link to it. Its buffers are its own: the agent's are locked, used or
+ * not. */
 static void serve(int fuse, int file, off_t size) __attribute__((noreturn));
 static void serve(int fuse, int file, off_t size)
 {
-    static uint64_t request[(READ_MAX + 4096) / 8];
+    uint8_t *request = malloc(REQUEST_MAX + READ_MAX);
     const struct fuse_in_header *in = (const void *)request;
 
-    while (read(fuse, request, sizeof request) > 0) {
+    while (request && read(fuse, request, REQUEST_MAX) > 0) {
         struct fuse_attr_out attr = { .attr_valid = 60 };
         struct fuse_open_out open = { .fh = 1, .open_flags = FOPEN_KEEP_CACHE };
 
@@ -118,7 +120,7 @@ static void serve(int fuse, int file, off_t size)
             answer(fuse, in->unique, 0, &open, sizeof open);
             break;
         case FUSE_READ:
-            answer_read(fuse, in, file);
+            answer_read(fuse, in, file, request + REQUEST_MAX);
             break;
         case FUSE_READLINK:
             answer(fuse, in->unique, 0, "program", strlen("program"));

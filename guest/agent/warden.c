@@ -41,7 +41,6 @@
 #include <unistd.h>
 
 #define GRACE_MS 2000
-#define REHEARSE_MS 200     /* without START: nobody waits for this guest */
 #define CHILDREN "self/task/1/children"
 
 typedef enum {
@@ -61,7 +60,6 @@ typedef struct {
     pid_t program, group;       /* while RUNNING */
     bool ending;                /* all were told to end */
     uint64_t kill_ms;           /* when who did not is killed; 0: never */
-    uint64_t rehearse_ms;       /* when there is time for a rehearsal; 0: there is not, or it was done */
     WireMessage exited;
 } Job;
 
@@ -268,6 +266,11 @@ static void agent_read(Job *job)
         job->phase = job_start(job) == 0 ? STARTING : DONE;
         return;
     }
+    if (size == 1 && bytes[0] == WARDEN_REHEARSE) {
+        if (job->phase == IDLE)
+            rehearse();
+        return;
+    }
     if (wire_decode(&message, bytes, (size_t)size) < 0)
         return;
     if (message.type == WIRE_SIGNAL)
@@ -333,13 +336,8 @@ static void job_check(Job *job)
 {
     bool nobody;
 
-    if (job->phase == IDLE && job->rehearse_ms && now_ms() >= job->rehearse_ms) {
-        job->rehearse_ms = 0;
-        rehearse();
-    }
     if (job->phase == IDLE)
         return;
-    job->rehearse_ms = 0;
     nobody = reap(job);
     reports_read(job);      /* whoever reports does so before it ends */
     if (nobody && job->phase != DONE)
@@ -358,8 +356,6 @@ static int timeout(const Job *job)
 {
     uint64_t now = now_ms(), next = job->kill_ms;
 
-    if (job->rehearse_ms && (!next || job->rehearse_ms < next))
-        next = job->rehearse_ms;
     if (!next)
         return -1;
     return next > now ? (int)(next - now) : 0;
@@ -428,7 +424,6 @@ static void warden_main(int socket, int start, int fuse)
     job.proc = open(JOB_PROC, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (job.signals < 0 || job.proc < 0)
         die("the warden cannot begin");
-    job.rehearse_ms = now_ms() + REHEARSE_MS;
     warden_run(&job);
 }
 

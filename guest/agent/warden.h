@@ -4,6 +4,9 @@
 
 #include "common/wire.h"
 
+/* The one byte of the one message to the warden that is not of wire.h: nobody waits for this guest (rehearse.h). */
+#define WARDEN_REHEARSE 0
+
 /* The first byte of the one message from the warden that is not of wire.h: the home's files are mounted, and the agent's
  * ends of the streams come along as descriptors. The bytes after it say which stream each belongs to; WARDEN_TUNNEL is
  * that of the network device. */
@@ -12,7 +15,7 @@
 #define WARDEN_ENDS (WIRE_STREAMS + 1)
 
 typedef struct {
-    int socket;     /* SOCK_SEQPACKET, non-blocking: wire.h messages both ways, and WARDEN_ATTACHED */
+    int socket;     /* SOCK_SEQPACKET, non-blocking: wire.h messages both ways, WARDEN_REHEARSE, WARDEN_ATTACHED */
     int start;      /* START is written here; a START message without fields then says that it is complete */
 } Warden;
 

@@ -136,6 +136,19 @@ int frame_decode_hello(const uint8_t bytes[FRAME_HELLO_SIZE], FrameType type, He
     return 0;
 }
 
+void frame_encode_rehearse(uint8_t bytes[FRAME_HEADER])
+{
+    frame_encode(&(Frame){ .version = FRAME_VERSION, .type = FRAME_REHEARSE, .sum = payload_sum(NULL, 0) }, bytes);
+}
+
+bool frame_is_rehearse(const uint8_t bytes[FRAME_HEADER])
+{
+    uint8_t wanted[FRAME_HEADER];
+
+    frame_encode_rehearse(wanted);
+    return memcmp(bytes, wanted, FRAME_HEADER) == 0;
+}
+
 void frame_encode_ack(uint64_t sequence, uint64_t ack, const uint64_t consumed[FRAME_CHANNELS],
                       uint8_t bytes[FRAME_ACK_SIZE])
 {

@@ -20,6 +20,7 @@ typedef enum {
     FRAME_HELLO,       /* home to guest, payload: Hello */
     FRAME_HELLO_ACK,   /* guest to home, payload: Hello */
     FRAME_LOST,        /* guest to home: what came makes no sense, say HELLO again; no payload */
+    FRAME_REHEARSE,    /* to a guest without a home, before any HELLO: nobody waits for it; no payload */
 } FrameType;
 
 #define FRAME_ACK_PAYLOAD (8 * FRAME_CHANNELS)
@@ -66,6 +67,10 @@ int frame_decode(const uint8_t bytes[FRAME_HEADER], Frame *ret_frame);
 void frame_encode_hello(FrameType type, const Hello *hello, uint8_t bytes[FRAME_HELLO_SIZE]);
 int frame_decode_hello(const uint8_t bytes[FRAME_HELLO_SIZE], FrameType type, Hello *ret_hello,
                        uint8_t *ret_version);
+
+/* A whole REHEARSE frame, and whether these bytes are one. */
+void frame_encode_rehearse(uint8_t bytes[FRAME_HEADER]);
+bool frame_is_rehearse(const uint8_t bytes[FRAME_HEADER]);
 
 /* A whole ACK frame, and its payload. */
 #define FRAME_ACK_SIZE (FRAME_HEADER + FRAME_ACK_PAYLOAD)

@@ -259,7 +259,7 @@ static size_t search(Link *link, const uint8_t *data, size_t size, int *error)
     return used;
 }
 
-/* Guest: remembers the last bytes and looks whether they are a HELLO (see link.c). */
+/* Guest: remembers the last bytes and looks whether they are a HELLO (see link.c) or, before the first of these, REHEARSE. */
 static void watch_tail(Link *link, const uint8_t *data, size_t size)
 {
     Hello hello;
@@ -279,6 +279,9 @@ static void watch_tail(Link *link, const uint8_t *data, size_t size)
     }
     if (link->state == LINK_UP && !link->in_payload && !link->head_fill)
         return;
+    if (!link->has_token && link->events.rehearse && link->tail_fill >= FRAME_HEADER &&
+        frame_is_rehearse(link->tail + link->tail_fill - FRAME_HEADER))
+        link->events.rehearse(link->user);
     if (link->tail_fill == sizeof(link->tail) &&
         frame_decode_hello(link->tail, FRAME_HELLO, &hello, &version) == 0)
         link_hello(link, &hello, version, link->state == LINK_UP);

@@ -39,6 +39,8 @@ typedef struct {
     /* HOME only: this incarnation can never be resumed (rolled back, diverged, another job, another
      * version); why is a sentence. The connection must be closed. */
     void (*refused)(void *user, const char *why);
+    /* GUEST only, before the first HELLO: nobody waits for this guest. */
+    void (*rehearse)(void *user);
 } LinkEvents;
 
 /* Events are copied; message is required, the others may be NULL. A callback may send and give

@@ -3,12 +3,14 @@
 #include "spare.h"
 
 #include "shape.h"
+#include "template.h"
 
 #define ROOM ((guint64)768 << 20) /* free memory that one is started with */
 #define AFTER_TAKE_MS 150         /* the job's own start comes first */
 
 struct Spare {
     Unowned *guest;
+    gboolean booted; /* not begun from a snapshot */
     gboolean ready;
 };
 
@@ -40,16 +42,20 @@ static void spare_told(Unowned *guest, gboolean ready, gpointer user)
 {
     Node *node = user;
 
-    node->spare->ready = ready;
-    if (ready)
+    if (ready) {
+        node->spare->ready = TRUE;
         return;
+    }
+    if (!node->spare->booted && !node->spare->ready)
+        template_drop(node);
     spare_forget(node);
     wait_with_next(node, UNOWNED_AFTER_FAILURE_MS);
 }
 
 static void spare_start(Node *node, Json *shape)
 {
-    Unowned *guest = unowned_start(node, shape, NULL, spare_told, node);
+    Snapshot *snapshot = template_for(node, shape);
+    Unowned *guest = unowned_start(node, shape, snapshot, spare_told, node);
 
     if (!guest) {
         wait_with_next(node, UNOWNED_AFTER_FAILURE_MS);
@@ -57,6 +63,7 @@ static void spare_start(Node *node, Json *shape)
     }
     node->spare = g_new0(Spare, 1);
     node->spare->guest = guest;
+    node->spare->booted = !snapshot;
 }
 
 void spare_drop(Node *node)
@@ -65,6 +72,18 @@ void spare_drop(Node *node)
         return;
     unowned_end(node->spare->guest);
     spare_forget(node);
+}
+
+gboolean spare_accept(Node *node, Unowned *guest)
+{
+    if (!node->conf->spare_guests || (node->spare && !node->spare->booted))
+        return FALSE;
+    spare_drop(node);
+    unowned_hand_over(guest, spare_told, node);
+    node->spare = g_new0(Spare, 1);
+    node->spare->guest = guest;
+    node->spare->ready = TRUE;
+    return TRUE;
 }
 
 void spare_look(Node *node)

@@ -50,8 +50,10 @@ static void trial_told(Unowned *guest, gboolean ready, gpointer user)
         template_drop(template->node);
         return;
     }
-    unowned_end(g_steal_pointer(&template->guest));
+    template->guest = NULL;
     template->ready = TRUE;
+    if (!spare_accept(template->node, guest))
+        unowned_end(guest);
     log_info("guests begin from a snapshot of %.1f MiB", snapshot_size(template->snapshot) / 1048576.0);
 }
 

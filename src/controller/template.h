@@ -3,9 +3,9 @@
  *
  * Theory of operation. Under TCG a guest's boot takes some ten times as long as to read the memory of one that has booted. So
  * when the node has nothing else to do it starts a guest that belongs to nobody, saves its state (hypervisor/snapshot.h) and
- * ends it. Then it begins another one from that, on trial, and ends it too: what is used has been seen to work. From then on
- * each guest of that shape that is started here begins from the template; if libvirt says that it could not, the template is
- * dropped and the guest boots.
+ * ends it. Then it begins another one from that, on trial: what is used has been seen to work. That one becomes the spare guest if
+ * the present one has booted, else it is ended. From then on each guest of that shape that is started here begins from the
+ * template, the spare ones too; if libvirt says that it could not, the template is dropped and the guest boots.
  *
  * The donor and the trial never see a home, so nothing of any job is in a template. It is kept in memory, for the controller's
  * life, some 25 MiB; it is dropped when the usual shape changes (another image, CPU model...) and when memory is short.

@@ -2,12 +2,15 @@
 /* unowned.c - a guest that belongs to nobody yet (see unowned.h for the invariants) */
 #include "unowned.h"
 
+#include "common/frame.h"
 #include "common/log.h"
 #include "common/rpc.h"
 #include "hosted.h"
 
+#include <errno.h>
 #include <unistd.h>
 
+#define REHEARSE_MS 200 /* not taken by then: there is time for it */
 #define QUIET_MS 500 /* in which it uses less than a tenth of a CPU */
 #define UNSEEN_MAX 20 /* looks in a row that find no process */
 #define AFTER_START_MS 3000 /* of the controller: whoever started it wants a guest now */
@@ -82,6 +85,19 @@ static gboolean look_if_quiet(gpointer user)
     return G_SOURCE_REMOVE;
 }
 
+/* Nobody has taken it yet, so it may do what makes the job's start shorter (guest/agent/rehearse.c). */
+static gboolean have_it_rehearse(gpointer user)
+{
+    Unowned *guest = user;
+    guint8 frame[FRAME_HEADER];
+
+    frame_encode_rehearse(frame);
+    if (write(guest->channel, frame, sizeof frame) != sizeof frame)
+        log_warning("a guest that was started ahead cannot be told that nobody waits for it: %s", g_strerror(errno));
+    guest->timer = g_timeout_add(QUIET_MS, look_if_quiet, guest);
+    return G_SOURCE_REMOVE;
+}
+
 static void unowned_started(GObject *source, GAsyncResult *result, gpointer user)
 {
     Unowned *guest = user;
@@ -91,7 +107,7 @@ static void unowned_started(GObject *source, GAsyncResult *result, gpointer user
     if (there && !guest->unwanted)
         guest->channel = rpc_connect_at_once(guest->channel_path, &error);
     if (guest->channel >= 0) {
-        guest->timer = g_timeout_add(QUIET_MS, look_if_quiet, guest);
+        guest->timer = g_timeout_add(REHEARSE_MS, have_it_rehearse, guest);
         return;
     }
     if (!guest->unwanted)
@@ -133,6 +149,12 @@ Unowned *unowned_start(Node *node, Json *shape, Snapshot *snapshot, UnownedTold 
     guest_start(node->hv, &spec.spec, unowned_started, guest);
     hosted_spec_clear(&spec);
     return guest;
+}
+
+void unowned_hand_over(Unowned *guest, UnownedTold told, gpointer user)
+{
+    guest->told = told;
+    guest->user = user;
 }
 
 Json *unowned_shape(const Unowned *guest)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* unowned.h - a guest that belongs to nobody yet: started, watched until it has booted, given away or ended
+/* unowned.h - a guest that belongs to nobody yet: started, told to rehearse, watched until it is ready, given away or ended
  *
  * Invariants. It is no job's: it is in neither node->jobs nor node->hosted, is not counted, not listed, not moved. Its metadata
  * say so ("spare": true), until whoever it is given to has libvirt write another description; so a controller that finds such a
@@ -13,13 +13,16 @@
 
 typedef struct Unowned Unowned;
 
-/* ready TRUE: it has booted and has nothing to do; told once. FALSE: it could not be started, or has ended; it is freed after
+/* ready TRUE: it has begun, rehearsed and has nothing to do; told once. FALSE: it could not be started, or has ended; it is freed after
  * that. */
 typedef void (*UnownedTold)(Unowned *guest, gboolean ready, gpointer user);
 
 /* Starts one of this shape (a description; not changed), from a snapshot unless that is NULL. NULL: it cannot be, and why
  * is logged. */
 Unowned *unowned_start(Node *node, Json *shape, Snapshot *snapshot, UnownedTold told, gpointer user);
+
+/* From now on this is told, and not what was given to unowned_start. */
+void unowned_hand_over(Unowned *guest, UnownedTold told, gpointer user);
 
 Json *unowned_shape(const Unowned *guest);
 const char *unowned_channel_path(const Unowned *guest);

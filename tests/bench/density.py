@@ -72,6 +72,7 @@ def measure(rig, figures, count):
 
 
 def bench(rig, figures, count, runs):
+    rig.wait_for_template()  # as a node has it soon after its start; before, guests boot
     try:
         for i in range(count):
             output_of(rig.on('node1', 'sojourn', 'run', '--home', '--detach', '--name', f'{NAME}{i}', '--', 'sleep', '100000'))

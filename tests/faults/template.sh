@@ -58,4 +58,16 @@ echo 'snapshot.open lose' >"$faults.new" && mv "$faults.new" "$faults"
 [ "$(on node1 timeout 60 sojourn run -- echo booted)" = booted ] || fail "a guest that got no snapshot hangs"
 ! [ -e "$faults" ] || fail "the snapshot was not to be given"
 rig log node1 | grep -q 'does not take the snapshot' || fail "the log does not say that it was ended"
+rig down
+
+# The guest that waits begins from it, too, and so does the next one.
+spare() { on node1 sojourn nodes --json | python3 -c "import json,sys; print(json.load(sys.stdin)[0]['spare'])"; }
+spare_waited() { [ "$(spare)" = ready ] && tr '\0' ' ' <"/proc/$(cat "$rig_base"/n1/lv/libvirt/qemu/run/sojourn-*.pid)/cmdline" 2>/dev/null | grep -q -- '-incoming defer'; }
+fault_rig 1 --accel tcg --template on --spare-guests 1
+ready node1
+for _ in 1 2; do
+    wait_until 30 spare_waited || { rig log node1; fail "the guest that waits has booted: $(spare)"; }
+    [ "$(on node1 sojourn run -- echo taken)" = taken ] || fail "in a guest that waited, from a snapshot"
+done
+note "so does the guest that waits"
 echo "ok"

@@ -47,6 +47,15 @@ static void on_message(void *user, LinkChannel channel, const void *data, size_t
     (void) sum;
 }
 
+/* Only who belongs to nobody yet is told so. */
+static void on_rehearse(void *user)
+{
+    const Link *const *link = user;
+
+    if ((*link)->role != LINK_GUEST || (*link)->has_token)
+        abort();
+}
+
 static void put_frame(Link *link, Script *script)
 {
     static uint8_t bytes[FRAME_MAX];
@@ -149,12 +158,12 @@ static void operation(Link *link, Script *script, uint64_t *now)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    LinkEvents events = { .message = on_message };
+    LinkEvents events = { .message = on_message, .rehearse = on_rehearse };
     Script script = { data, data + size };
     uint64_t now = 1000;
     Link *link;
 
-    link = link_new(take(&script, 1) & 1 ? LINK_GUEST : LINK_HOME, &events, NULL);
+    link = link_new(take(&script, 1) & 1 ? LINK_GUEST : LINK_HOME, &events, &link);
     if (!link)
         abort();
     link_attach(link, 1);

@@ -473,6 +473,42 @@ static void test_recorded_hello(void)
     world_free(world);
 }
 
+static void on_rehearse(void *user)
+{
+    ++*(guint *)user;
+}
+
+static void ignore_message(void *user, LinkChannel channel, const void *data, size_t size)
+{
+}
+
+/* A guest that belongs to nobody may be told to rehearse, in as many pieces as you like; from the first HELLO on it is not. */
+static void test_rehearse(void)
+{
+    static const LinkEvents events = { .message = ignore_message, .rehearse = on_rehearse };
+    guint told = 0;
+    Link *guest = link_new(LINK_GUEST, &events, &told);
+    guint8 frame[FRAME_HEADER], hello[FRAME_HELLO_SIZE];
+
+    frame_encode_rehearse(frame);
+    g_assert_cmpint(link_input(guest, frame, sizeof frame), ==, 0);
+    g_assert_cmpuint(told, ==, 1);
+    for (gsize i = 0; i < sizeof frame; i++)
+        g_assert_cmpint(link_input(guest, frame + i, 1), ==, 0);
+    g_assert_cmpuint(told, ==, 2);
+    frame[sizeof frame - 1] ^= 1;
+    g_assert_cmpint(link_input(guest, frame, sizeof frame), ==, 0);
+    g_assert_cmpuint(told, ==, 2);
+
+    frame_encode_hello(FRAME_HELLO, &(Hello){ .connection = 1, .epoch = 1, .next_tx = 1 }, hello);
+    g_assert_cmpint(link_input(guest, hello, sizeof hello), ==, 0);
+    g_assert_cmpint(guest->state, ==, LINK_UP);
+    frame_encode_rehearse(frame);
+    link_input(guest, frame, sizeof frame);
+    g_assert_cmpuint(told, ==, 2);
+    link_free(guest);
+}
+
 /* Bytes lost in the middle of a connection: the guest asks for a new HELLO and all is well. */
 static void test_lost(void)
 {
@@ -589,6 +625,7 @@ int main(int argc, char **argv)
     g_test_add_func("/link/idle", test_idle);
     g_test_add_func("/link/hello-repeated", test_hello_repeated);
     g_test_add_func("/link/recorded-hello", test_recorded_hello);
+    g_test_add_func("/link/rehearse", test_rehearse);
     g_test_add_func("/link/lost", test_lost);
     g_test_add_func("/link/home-strict", test_home_strict);
     g_test_add_func("/link/speed", test_speed);
