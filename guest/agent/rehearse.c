@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* rehearse.c - a program's start, done once for nothing while nobody waits for it
  *
- * Where there is no KVM, kernel code that runs for the first time is translated first, which takes many times as long as
+ * Where there is no KVM, code that runs for the first time is translated first, which takes many times as long as
  * to run it: half of the time of a program's start. A guest that was started ahead has nothing to do; so it mounts a FUSE
- * file system that holds this very program, serves it to itself, starts it from there, and forgets it all. The namespaces
- * are the rehearsal's own: the job will find neither mounts nor process numbers of it.
+ * file system that holds this very program, serves it to itself, starts it from there as it will start the job's, by the same
+ * functions, and forgets it all. The namespaces are the rehearsal's own: the job will find neither mounts nor process numbers
+ * of it.
  */
 #include "rehearse.h"
 
 #include "console.h"
 #include "departure.h"
+#include "ends.h"
 #include "mounts.h"
 #include "network.h"
+#include "program.h"
 #include "random.h"
 
 #include <errno.h>
@@ -22,6 +25,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,13 +46,17 @@
 #define REQUEST_MAX (READ_MAX + 4096)
 #define NOBODY 65534
 
-enum { ROOT = FUSE_ROOT_ID, PROGRAM, LINK };     /* node numbers */
+enum { ROOT = FUSE_ROOT_ID, PROGRAM, LINK, FIRST_FOLDER, NODES = FIRST_FOLDER + 3 };     /* node numbers */
+
+static const char *const folders[] = { "proc", "sys", "dev" };
 
 static struct fuse_attr attributes(uint64_t node, off_t size)
 {
     static const uint32_t modes[] = { [ROOT] = S_IFDIR | 0755, [PROGRAM] = S_IFREG | 0755, [LINK] = S_IFLNK | 0777 };
 
-    return (struct fuse_attr) { .ino = node, .size = (uint64_t)size, .mode = modes[node], .nlink = 1, .blksize = 4096 };
+    return (struct fuse_attr) {
+        .ino = node, .size = (uint64_t)size, .mode = node < FIRST_FOLDER ? modes[node] : modes[ROOT], .nlink = 1, .blksize = 4096,
+    };
 }
 
 static void answer(int fuse, uint64_t unique, int error, const void *data, size_t size)
@@ -73,12 +81,21 @@ static void answer_init(int fuse, const struct fuse_in_header *in)
     answer(fuse, in->unique, 0, &out, sizeof out);
 }
 
+/* Number of the node in the root, 0: there is none of that name. */
+static uint64_t find(const char *name)
+{
+    for (uint64_t i = 0; i < NODES - FIRST_FOLDER; i++)
+        if (strcmp(name, folders[i]) == 0)
+            return FIRST_FOLDER + i;
+    return strcmp(name, "program") == 0 ? PROGRAM : strcmp(name, "link") == 0 ? LINK : 0;
+}
+
 static void answer_lookup(int fuse, const struct fuse_in_header *in, off_t size)
 {
     const char *name = (const char *)(in + 1);
     struct fuse_entry_out out = { .entry_valid = 60, .attr_valid = 60 };
 
-    out.nodeid = strcmp(name, "program") == 0 ? PROGRAM : strcmp(name, "link") == 0 ? LINK : 0;
+    out.nodeid = find(name);
     if (out.nodeid)
         out.attr = attributes(out.nodeid, size);
     answer(fuse, in->unique, out.nodeid ? 0 : ENOENT, &out, sizeof out);
@@ -93,7 +110,7 @@ static void answer_read(int fuse, const struct fuse_in_header *in, int file, voi
     answer(fuse, in->unique, size < 0 ? EIO : 0, bytes, size < 0 ? 0 : (size_t)size);
 }
 
-/* The home's part: a root with this program and a symbolic link to it. Its buffers are its own: the agent's are locked, used or
+/* The home's part: a root with this program, a symbolic link to it, and places for the guest's own mounts. Its buffers are its own: the agent's are locked, used or
  * not. */
 static void serve(int fuse, int file, off_t size) __attribute__((noreturn));
 static void serve(int fuse, int file, off_t size)
@@ -113,7 +130,7 @@ static void serve(int fuse, int file, off_t size)
             answer_lookup(fuse, in, size);
             break;
         case FUSE_GETATTR:
-            attr.attr = attributes(in->nodeid <= LINK ? in->nodeid : ROOT, size);
+            attr.attr = attributes(in->nodeid < NODES ? in->nodeid : ROOT, size);
             answer(fuse, in->unique, 0, &attr, sizeof attr);
             break;
         case FUSE_OPEN:
@@ -138,23 +155,52 @@ static void serve(int fuse, int file, off_t size)
     _exit(0);
 }
 
-/* As program.c does it, but for nobody. */
-static void start(void) __attribute__((noreturn));
-static void start(void)
+/* What a home would say. */
+static void describe(WireStart *start)
 {
-    const struct rlimit files = { 1024, 1024 };
-    char name[] = "program", word[] = REHEARSAL, path[] = "PATH=/";
-    char *arguments[] = { name, word, NULL }, *environment[] = { path, NULL };
+    static char name[] = "program", word[] = REHEARSAL, path[] = "PATH=/";
+    static char *arguments[] = { name, word, NULL }, *environment[] = { path, NULL };
 
-    setsid();
-    setpgid(0, 0);
-    setrlimit(RLIMIT_NOFILE, &files);
-    if (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 || setresuid(NOBODY, NOBODY, NOBODY) < 0 ||
-        chdir(JOB_ROOT) < 0)
-        _exit(126);
-    access(JOB_ROOT "/nothing", R_OK);
-    execve(JOB_ROOT "/link", arguments, environment);
-    _exit(127);
+    *start = (WireStart) {
+        .argv = { .items = arguments, .count = 2 }, .env = { .items = environment, .count = 1 }, .cwd = "/", .program = "/link",
+        .uid = NOBODY, .gid = NOBODY, .umask = 022, .sid = 20001, .ppid = 20002, .pid = 20003, .pgid = 20003,
+        .stdio = { WIRE_PIPE, WIRE_PIPE, WIRE_PIPE },
+    };
+    for (unsigned i = 0; i < WIRE_RLIMITS && i < RLIM_NLIMITS; i++) {
+        struct rlimit limit;
+
+        if (getrlimit((__rlimit_resource_t)i, &limit) == 0) {
+            start->rlimits[i].current = limit.rlim_cur;
+            start->rlimits[i].maximum = limit.rlim_max;
+        }
+    }
+}
+
+/* As the warden does it, but that the home is its child. */
+static bool perform(int fuse, int file, off_t size)
+{
+    int reports[2], proc = open(JOB_PROC, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    WireStart start;
+    Program program = { .start = &start, .terminal = -1, .proc = proc };
+    Ends ends = { 0 };
+    Report report = { .kind = REPORT_BORN };
+
+    describe(&start);
+    if (pipe2(reports, O_CLOEXEC) < 0 || ends_streams(&program, &ends) < 0 || mounts_home(fuse, 0, false) < 0)
+        return false;
+    if (fork() == 0)
+        serve(fuse, file, size);
+    close(fuse);
+    program.report = reports[1];
+    if (mounts_enter() < 0)
+        return false;
+    access("/nothing", R_OK);
+    if (program_start(&program) < 0)
+        return false;
+    while (report.kind != REPORT_EXITED && report.kind != REPORT_FAILED)
+        if (read(reports[0], &report, sizeof report) != sizeof report)
+            return false;
+    return report.kind == REPORT_EXITED && report.value == 0;
 }
 
 static void rehearse_inside(void) __attribute__((noreturn));
@@ -162,20 +208,9 @@ static void rehearse_inside(void)
 {
     int fuse = open("/dev/fuse", O_RDWR | O_CLOEXEC), file = open(SELF, O_RDONLY | O_CLOEXEC);
     struct stat it;
-    char options[100];
-    pid_t program;
 
-    snprintf(options, sizeof options, "fd=%d,rootmode=40755,user_id=0,group_id=0,allow_other", fuse);
-    if (fuse < 0 || file < 0 || fstat(file, &it) < 0 ||
-        mount("rehearsal", JOB_ROOT, "fuse.sojourn", MS_NOSUID | MS_NODEV, options) < 0)
-        _exit(1);
-    if (fork() == 0)
-        serve(fuse, file, it.st_size);
-    close(fuse);
-    program = fork();
-    if (program == 0)
-        start();
-    waitpid(program, NULL, 0);
+    if (fuse < 0 || file < 0 || fstat(file, &it) < 0 || !perform(fuse, file, it.st_size))
+        say("the rehearsal did not succeed");
     _exit(0); /* and with this process its namespaces, and whoever is in them */
 }
 

@@ -19,6 +19,8 @@ qemus_are node1 1 || fail "$(qemus node1) guests on node1"
 guests_are node1 0 && [ "$(jobs_on node1)" = 0 ] || { rig list; fail "the guest that waits is counted"; }
 [ "$(on node1 sojourn list --json | tr -d ' \n')" = '[]' ] || fail "the guest that waits is listed"
 spare_is node2 none && qemus_are node2 0 || fail "a guest was started ahead on node2, which is to have none"
+console=$rig_base/n1/log/$(spare_id node1).console
+[ -f "$console" ] && ! grep rehearsal "$console" || fail "the guest that waits could not rehearse"
 note "a guest waits, and is nobody's"
 
 # A job of the usual shape gets it, with its id; one that asks for something else does not.
