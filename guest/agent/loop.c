@@ -16,6 +16,7 @@
 #define EVENTS 16
 
 static int loop = -1;
+static unsigned rounds;
 static Watch timer = { .fd = -1 };
 static uint64_t timer_ms;   /* when it goes off; 0: it is not set */
 
@@ -67,15 +68,9 @@ static void timer_set(uint64_t due_ms)
     timer_ms = due_ms;
 }
 
-void loop_wait(int timeout_ms)
+static void loop_call(const struct epoll_event *events, int count)
 {
-    struct epoll_event events[EVENTS];
-    int count;
-
-    if (timeout_ms > 0)
-        timer_set(now_ms() + (uint64_t)timeout_ms);
-    count = epoll_wait(loop, events, EVENTS, timeout_ms == 0 ? 0 : -1);
-
+    rounds++;
     for (int i = 0; i < count; i++) {
         const Watch *watch = events[i].data.ptr;
 
@@ -84,10 +79,37 @@ void loop_wait(int timeout_ms)
     }
 }
 
-uint64_t now_ms(void)
+void loop_wait(int timeout_ms)
+{
+    struct epoll_event events[EVENTS];
+
+    if (timeout_ms > 0)
+        timer_set(now_ms() + (uint64_t)timeout_ms);
+    loop_call(events, epoll_wait(loop, events, EVENTS, timeout_ms == 0 ? 0 : -1));
+}
+
+void loop_wait_ns(uint64_t timeout_ns)
+{
+    struct timespec timeout = { (time_t)(timeout_ns / 1000000000), (long)(timeout_ns % 1000000000) };
+    struct epoll_event events[EVENTS];
+
+    loop_call(events, epoll_pwait2(loop, events, EVENTS, &timeout, NULL));
+}
+
+unsigned loop_rounds(void)
+{
+    return rounds;
+}
+
+uint64_t now_ns(void)
 {
     struct timespec now;
 
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+uint64_t now_ms(void)
+{
+    return now_ns() / 1000000;
 }

@@ -21,5 +21,11 @@ void watch_set(Watch *watch, uint32_t events);
 void watch_close(Watch *watch);
 /* Waits up to timeout_ms (-1: for ever), then calls for what is ready. */
 void loop_wait(int timeout_ms);
+/* The same, up to so many nanoseconds; that costs more, and ends on time. */
+void loop_wait_ns(uint64_t timeout_ns);
+/* How often has been waited. */
+unsigned loop_rounds(void);
+/* Nanoseconds of the monotonic clock. */
+uint64_t now_ns(void);
 /* Milliseconds of the monotonic clock. */
 uint64_t now_ms(void);

@@ -34,6 +34,7 @@
 
 #define PORT_NAME "sojourn.link"
 #define PROVIDE_AFTER_MS 200
+#define PROGRAM_NS 100000       /* that bulk waits for a program that has got something by a socket, and may answer */
 #define HEAP_BYTES (2304u << 10) /* the link's buffers: a long file request as it is kept, a long reply, and small ones */
 
 typedef struct {
@@ -42,6 +43,7 @@ typedef struct {
     Job job;
     bool ready, started;
     bool rehearses;         /* it was told to before it was ready */
+    uint64_t hold_until_ns; /* bulk waits; 0: it does not */
     uint64_t provide_ms;    /* when to take memory; 0: not yet, or done */
 } Agent;
 
@@ -179,16 +181,41 @@ static int agent_tick(Agent *agent)
     return sooner(timeout, agent->provide_ms ? (int)(agent->provide_ms - now) : -1);
 }
 
+/* The agent goes before every program. So while it sends much, one that was just woken by a socket would not run, and what
+ * it answers would come behind all of it. Nanoseconds that bulk is to wait now; then some of it is sent in any case. */
+static uint64_t agent_hold(Agent *agent)
+{
+    uint64_t now;
+
+    if (!agent->job.sockets.delivered || !link_queued(agent->link, LINK_BULK)) {
+        agent->job.sockets.delivered = false;
+        agent->hold_until_ns = 0;
+        return 0;
+    }
+    now = now_ns();
+    if (!agent->hold_until_ns)
+        agent->hold_until_ns = now + PROGRAM_NS;
+    if (now < agent->hold_until_ns)
+        return agent->hold_until_ns - now;
+    agent->job.sockets.delivered = false;
+    agent->hold_until_ns = 0;
+    return 0;
+}
+
 static void run(Agent *agent) __attribute__((noreturn));
 static void run(Agent *agent)
 {
     for (;;) {
         int timeout = agent_tick(agent);
+        uint64_t hold = agent_hold(agent);
+        bool more = port_flush(&agent->port, hold);
 
-        port_flush(&agent->port);
         sockets_stop(&agent->job.sockets, agent->port.blocked);
         tunnel_stop(&agent->job.tunnel, agent->port.blocked);
-        loop_wait(timeout);
+        if (more && hold)
+            loop_wait_ns(hold);
+        else
+            loop_wait(more ? 0 : timeout);
         job_check(&agent->job);
     }
 }
@@ -209,10 +236,11 @@ int main(int argc, char **argv)
     agent.link = link_new(LINK_GUEST, &events, &agent);
     if (!agent.link)
         die("no memory for the link");
-    port_start(&agent.port, port, agent.link);
+    agent.job.sockets.watch.fd = -1;
+    port_start(&agent.port, port, agent.link, &agent.job.sockets.watch);
     send_ready(&agent);
     loop_wait(0);   /* home's HELLO is there by now, */
-    port_flush(&agent.port);    /* and while it makes START, so do we what START will need */
+    port_flush(&agent.port, false);    /* and while it makes START, so do we what START will need */
     fuse = files_open();
     job_init(&agent.job, agent.link, warden_spawn(fuse), fuse);
     agent.ready = true;

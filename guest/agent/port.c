@@ -7,7 +7,7 @@
  *
  * The host fills buffers of 4 KiB one by one, and under emulation being woken for one costs more than copying it. So in the
  * middle of a long frame the rest is waited for as long as it takes to come, and no interrupt asked for: the driver
- * interrupts only who polls, or has read until there was nothing.
+ * interrupts only who polls, or has read until there was nothing. What a program says by a socket ends the waiting.
  */
 #include "port.h"
 
@@ -16,6 +16,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -26,6 +27,7 @@
 #define NAP_LEAST 8192      /* bytes missing: for less it is not worth it */
 #define NAP_NS_EACH 1       /* of these: a little less than the host takes */
 #define NAPS 4              /* then others have their turn */
+#define BULK_AT_ONCE (64u << 10)    /* bytes; then it is looked what has come meanwhile */
 
 static uint8_t buffer[65536];
 
@@ -91,11 +93,9 @@ static bool port_nap(const Port *port, int *naps)
 {
     size_t missing = link_missing(port->link);
     struct timespec pause = { 0, (long)missing * NAP_NS_EACH };
+    struct pollfd urgent = { .fd = port->urgent->fd, .events = port->urgent->events };
 
-    if (missing < NAP_LEAST || --*naps < 0)
-        return false;
-    nanosleep(&pause, NULL);
-    return true;
+    return missing >= NAP_LEAST && --*naps >= 0 && ppoll(&urgent, 1, &pause, NULL) <= 0;
 }
 
 static void port_ready(void *user, uint32_t events)
@@ -115,26 +115,36 @@ static void port_ready(void *user, uint32_t events)
     port_set(port, size != 0);
 }
 
-void port_start(Port *port, int fd, Link *link)
+void port_start(Port *port, int fd, Link *link, const Watch *urgent)
 {
     port->link = link;
+    port->urgent = urgent;
     port->watch = (Watch) { .fd = fd, .ready = port_ready, .user = port };
     port_set(port, true);
 }
 
-void port_flush(Port *port)
+bool port_flush(Port *port, bool hold)
 {
-    size_t size;
+    size_t size, bulk = hold ? BULK_AT_ONCE : 0;
     const void *bytes;
 
-    while (!port->blocked && (bytes = link_output(port->link, &size)) && size) {
+    while (!port->blocked) {
+        bool only_bulk = link_only_bulk(port->link);
+
+        if (only_bulk && bulk >= BULK_AT_ONCE)
+            return true;
+        bytes = link_output(port->link, &size);
+        if (!size)
+            return false;
         ssize_t written = write(port->watch.fd, bytes, size);
 
         if (written <= 0) {
             port->blocked = true;
             port_set(port, true);
-            return;
+            return false;
         }
         link_output_done(port->link, (size_t)written);
+        bulk += only_bulk ? (size_t)written : 0;
     }
+    return false;
 }

@@ -20,6 +20,7 @@
 
 #define DEVICE "/dev/home-sockets"
 #define RECORDS_AT_ONCE 8
+#define SHORT 4096          /* bytes: a record that goes on its way before it is looked for another */
 #define RETRY_MS 10
 
 struct SocketsLate {
@@ -66,8 +67,9 @@ static ssize_t sockets_read(Sockets *sockets)
 static void sockets_ready(void *user, uint32_t events)
 {
     Sockets *sockets = user;
+    int most = sockets->alone + 1 == loop_rounds() ? RECORDS_AT_ONCE : 1;  /* there is more */
 
-    for (int i = 0; i < RECORDS_AT_ONCE && !sockets->pending; i++) {
+    for (int i = 0; i < most && !sockets->pending; i++) {
         ssize_t size = sockets_read(sockets);
 
         if (size <= 0) {
@@ -75,8 +77,13 @@ static void sockets_ready(void *user, uint32_t events)
                 say("reading %s: %s", DEVICE, strerror(errno));
             break;
         }
+        sockets->delivered = false;
         sockets_send(sockets, (size_t)size);
+        if (size >= SHORT)
+            most = RECORDS_AT_ONCE;
     }
+    if (most == 1)
+        sockets->alone = loop_rounds();
     sockets_update(sockets);
 }
 
@@ -103,6 +110,7 @@ static bool sockets_write(Sockets *sockets, const void *data, size_t size)
 
     if (written < 0 && (errno == EAGAIN || errno == ENOMEM || errno == EINTR))
         return false;
+    sockets->delivered = true;
     if (written < 0)
         say("a record of %zu bytes was refused: %s", size, strerror(errno));
     return true;

@@ -8,6 +8,8 @@
 typedef struct {
     Watch watch;        /* of the device; -1: sockets do not live at home */
     Link *link;
+    bool delivered;     /* a record was given to the kernel, and none has come from there since */
+    unsigned alone;     /* the round of the loop in which a short record was read, and no other */
     size_t pending;     /* bytes of a record that was read but that the link had no room for */
     bool stopped;       /* the port is full: nothing is read, so that what is urgent finds a short queue */
     uint64_t starved_ms; /* there is no memory to read to: until then; 0: there is */

@@ -333,12 +333,12 @@ void send_resume(Link *link)
 }
 
 /* The channel whose turn it is: the most urgent, unless another was passed over for too long. */
-static LinkLane *next_lane(Link *link)
+static const LinkLane *next_lane(const Link *link)
 {
-    LinkLane *chosen = NULL;
+    const LinkLane *chosen = NULL;
 
     for (int i = 0; i < LINK_CHANNELS; i++) {
-        LinkLane *lane = &link->lanes[i];
+        const LinkLane *lane = &link->lanes[i];
 
         if (lane->queue.first && (!chosen || lane->passed_over >= PASS_OVER_MAX))
             chosen = lane;
@@ -356,9 +356,9 @@ static void count_passed_over(Link *link, const LinkLane *chosen, size_t size)
 }
 
 /* The frame to be written next, without taking it. */
-static LinkFrame *peek_frame(Link *link)
+static LinkFrame *peek_frame(const Link *link)
 {
-    LinkLane *lane;
+    const LinkLane *lane;
 
     if (link->resend)
         return link->resend;
@@ -477,6 +477,16 @@ bool link_wants_output(Link *link)
     if (link->out_size || link->hello_due || link->lost_due)
         return true;
     return link->state == LINK_UP && (link->ack_due || peek_frame(link));
+}
+
+bool link_only_bulk(const Link *link)
+{
+    const LinkFrame *frame;
+
+    if (link->out_size || link->hello_due || link->lost_due || link->ack_due || link->state != LINK_UP)
+        return false;
+    frame = peek_frame(link);
+    return frame && frame->head.channel == LINK_BULK;
 }
 
 const void *link_output(Link *link, size_t *size)

@@ -78,6 +78,8 @@ void link_consumed(Link *link, LinkChannel channel, size_t size);
 const void *link_output(Link *link, size_t *size);
 void link_output_done(Link *link, size_t written);
 bool link_wants_output(Link *link);
+/* Whether what it would begin to write next is of the least urgent channel: a frame that can wait a little. */
+bool link_only_bulk(const Link *link);
 
 /* Bytes that came from the connection. 0, or -EPROTO/-ENOMEM: close the connection (home), go on
  * (guest: it discards until home's next HELLO, and asks for one). */

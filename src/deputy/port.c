@@ -3,6 +3,9 @@
  *
  * One GSource that asks the link before each poll what it wants: output, or time. It is the busiest
  * source of the back, so output is tried first and polled for only when the connection is full.
+ *
+ * What was written goes before all that is more urgent. So bulk is written only while a poll for output would succeed: of a
+ * local socket, while a quarter of its buffer or less is not taken yet. Anything else goes as long as there is room.
  */
 #include "port.h"
 
@@ -11,6 +14,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib-unix.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define READ_SIZE (256 << 10)
@@ -23,8 +29,10 @@ struct Port {
     GSource *source;
     gpointer tag;
     int fd;
+    int many;               /* bytes that are not taken yet, from which on bulk waits; 0: no limit */
     gboolean full;          /* the connection took less than there was */
-    gboolean polled;        /* full, as the poll knows it */
+    gboolean held;          /* bulk waits */
+    gboolean polled;        /* for output, as the poll knows it */
     guint8 *buffer;
 };
 
@@ -45,13 +53,27 @@ static void broken(Port *port)
         port->closed(port, port->user);
 }
 
+static gboolean has_much(const Port *port)
+{
+    int bytes;
+
+    return port->many && ioctl(port->fd, SIOCOUTQ, &bytes) == 0 && bytes > port->many;
+}
+
 void port_flush(Port *port)
 {
     size_t size;
     const void *bytes;
 
-    port->full = FALSE;
-    while (port->fd >= 0 && (bytes = link_output(port->link, &size)) && size) {
+    port->full = port->held = FALSE;
+    while (port->fd >= 0) {
+        if (link_only_bulk(port->link) && has_much(port)) {
+            port->held = TRUE;
+            return;
+        }
+        bytes = link_output(port->link, &size);
+        if (!size)
+            return;
         gssize written = write(port->fd, bytes, size);
 
         if (written > 0) {
@@ -90,6 +112,11 @@ static void take_bytes(Port *port)
     }
 }
 
+static gboolean can_write(const Port *port)
+{
+    return !port->full && link_wants_output(port->link) && !(port->held && link_only_bulk(port->link));
+}
+
 static gboolean prepare(GSource *source, int *timeout)
 {
     Port *port = ((PortSource *) source)->port;
@@ -98,11 +125,11 @@ static gboolean prepare(GSource *source, int *timeout)
     if (port->fd < 0)
         return FALSE;
     *timeout = link_timeout(port->link, now_ms());
-    if (port->polled != port->full) { /* each change wakes the loop again: not without need */
-        port->polled = port->full;
-        g_source_modify_unix_fd(source, port->tag, G_IO_IN | (port->full ? G_IO_OUT : 0));
+    if (port->polled != (port->full || port->held)) { /* each change wakes the loop again: not without need */
+        port->polled = !port->polled;
+        g_source_modify_unix_fd(source, port->tag, G_IO_IN | (port->polled ? G_IO_OUT : 0));
     }
-    return *timeout == 0 || (!port->full && link_wants_output(port->link));
+    return *timeout == 0 || can_write(port);
 }
 
 static gboolean check(GSource *source)
@@ -111,7 +138,7 @@ static gboolean check(GSource *source)
 
     return port->fd >= 0 &&
            (g_source_query_unix_fd(source, port->tag) || link_timeout(port->link, now_ms()) == 0 ||
-            (!port->full && link_wants_output(port->link)));
+            can_write(port));
 }
 
 static gboolean dispatch(GSource *source, GSourceFunc callback, gpointer user)
@@ -140,6 +167,7 @@ Port *port_new(Link *link, PortClosed closed, gpointer user)
     port->source = g_source_new(&functions, sizeof(PortSource));
     ((PortSource *) port->source)->port = port;
     g_source_set_static_name(port->source, "link");
+    g_source_set_can_recurse(port->source, TRUE); /* else each dispatch takes the descriptor out, and wakes the loop again */
     g_source_attach(port->source, NULL);
     return port;
 }
@@ -154,9 +182,21 @@ void port_free(Port *port)
     g_free(port);
 }
 
+/* Of which so much may wait that a poll for output still succeeds; 0: it is not known. */
+static int much_of(int fd)
+{
+    int domain = 0, buffer = 0;
+    socklen_t size = sizeof domain;
+
+    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) < 0 || domain != AF_UNIX)
+        return 0;
+    return getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer, &size) < 0 ? 0 : buffer / 4;
+}
+
 void port_open(Port *port, int fd, guint64 epoch)
 {
     port_close(port);
+    port->many = much_of(fd);
     g_unix_set_fd_nonblocking(fd, TRUE, NULL);
     fcntl(fd, F_SETFD, FD_CLOEXEC);
     port->fd = fd;
@@ -173,7 +213,7 @@ void port_close(Port *port)
     g_source_remove_unix_fd(port->source, port->tag);
     close(port->fd);
     port->fd = -1;
-    port->full = FALSE;
+    port->full = port->held = FALSE;
     link_detach(port->link);
 }
 

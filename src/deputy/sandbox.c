@@ -67,6 +67,7 @@ static int add_restricted(scmp_filter_ctx filter, int front)
     failed |= allow_equal(filter, SCMP_SYS(ioctl), 1, FS_IOC_FSSETXATTR);
     failed |= allow_equal(filter, SCMP_SYS(ioctl), 1, FS_IOC_GETVERSION);
     failed |= allow_equal(filter, SCMP_SYS(ioctl), 1, FIONREAD);
+    failed |= allow_equal(filter, SCMP_SYS(ioctl), 1, TIOCOUTQ);
     failed |= allow_masked(filter, SCMP_SYS(mmap), 2, PROT_EXEC, 0);
     failed |= allow_masked(filter, SCMP_SYS(mprotect), 2, PROT_EXEC, 0);
     failed |= allow_equal(filter, SCMP_SYS(pidfd_send_signal), 0, (guint64) front);
@@ -112,7 +113,6 @@ static int add_network(scmp_filter_ctx filter)
     int failed = add_connect(filter);
 
     failed |= allow_equal(filter, SCMP_SYS(ioctl), 1, SIOCATMARK);
-    failed |= allow_equal(filter, SCMP_SYS(ioctl), 1, TIOCOUTQ);
     failed |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(accept4), 0);
     failed |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(bind), 0);
     failed |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(listen), 0);

@@ -192,6 +192,7 @@ gboolean sockets_poll_open(Sockets *sockets, GError **error)
     ((PollSource *) sockets->source)->sockets = sockets;
     sockets->tag = g_source_add_unix_fd(sockets->source, sockets->epoll, G_IO_IN);
     g_source_set_static_name(sockets->source, "sockets");
+    g_source_set_can_recurse(sockets->source, TRUE); /* as in port.c */
     g_source_attach(sockets->source, NULL);
     return TRUE;
 }

@@ -317,6 +317,30 @@ static void test_small_before_bulk(void)
     world_free(world);
 }
 
+/* What waits for its turn is told from what does not. */
+static void test_only_bulk(void)
+{
+    World *world = world_up();
+    Link *link = world->home.link;
+    gsize size;
+
+    g_assert_false(link_only_bulk(link));
+    g_assert_true(end_send(&world->home, LINK_BULK, 100000));
+    g_assert_true(link_only_bulk(link));
+    g_assert_true(end_send(&world->home, LINK_SOCKETS, 100));
+    g_assert_false(link_only_bulk(link));
+    g_assert_nonnull(link_output(link, &size));
+    g_assert_cmpuint(size, <, 200);
+    world_write(world, TRUE, 10);   /* the rest of a frame is not begun any more */
+    g_assert_false(link_only_bulk(link));
+    world_write(world, TRUE, size - 10);
+    g_assert_true(link_only_bulk(link));
+    world_settle(world);
+    g_assert_false(link_only_bulk(link));
+    world_check_done(world);
+    world_free(world);
+}
+
 /* A flood of a more urgent channel does not keep the others waiting for ever. */
 static void test_no_starvation(void)
 {
@@ -619,6 +643,7 @@ int main(int argc, char **argv)
     g_test_add_func("/link/other-guest", test_other_guest);
     g_test_add_func("/link/random", test_random);
     g_test_add_func("/link/small-before-bulk", test_small_before_bulk);
+    g_test_add_func("/link/only-bulk", test_only_bulk);
     g_test_add_func("/link/no-starvation", test_no_starvation);
     g_test_add_func("/link/credit", test_credit);
     g_test_add_func("/link/sizes", test_sizes);
