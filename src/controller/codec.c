@@ -2,9 +2,9 @@
 /* codec.c - what a migration's stream looks like on the wire: squeezed by zstd, the harder the slower the link
  *
  * A program's heap (Python objects) goes to a fifth, a fourteenth, a fourteenth of its size by levels -10, 1 and 3, at 2.2,
- * 1.4 and 0.7 GB/s; programs and libraries to 67, 42 and 39 %, at 0.9, 0.45 and 0.22 GB/s; noise costs nothing much at any. Level 2
- * takes a tenth more time than 1 and leaves a twentieth less of a kernel; levels above 3 give a few percent for many times the work. A level holds for a whole frame, so a change ends the frame; the other
- * side reads one after another.
+ * 1.4 and 0.7 GB/s; programs and libraries to 67, 42 and 39 %, at 0.9, 0.45 and 0.22 GB/s; noise costs nothing much at any.
+ * Level 2 takes a tenth more time than 1 and leaves a twentieth less of a kernel; levels above 3 give a few percent for many
+ * times the work. A level holds for a whole frame, so a change ends the frame; the other side reads one after another.
  *
  * It begins with the middle one: a small guest, most of which is its kernel, has gone over before a pace is seen.
  */
