@@ -400,7 +400,7 @@ static void gate_finished(Gate *gate, gboolean present, gpointer user)
     a->finished_us = g_get_monotonic_time();
     if (!present)
         return;
-    if (a->monitor)
+    if (a->monitor && !arrival_keeps_time(a))
         monitor_command(a->monitor, "inject-nmi", arrival_told, a);
     arrival_commit(a);
 }
