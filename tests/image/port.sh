@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# port.sh - the virtio port: a read takes many buffers, what was sent does not interrupt, and nothing is lost or stuck
+# port.sh - the virtio port: a read takes many buffers, but there are not too many; what was sent does not interrupt, and nothing is lost or stuck
 
 # shellcheck source=tests/image/lib.sh
 . "$(dirname "$0")/lib.sh"

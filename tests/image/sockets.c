@@ -648,6 +648,7 @@ static void scene_datagrams(void) {
     TELL(size);
     TELL(ioctl(b, FIONREAD, &bytes));
     TELL(bytes);
+    TELL(ioctl(a, SIOCATMARK, &bytes));
     TELL(recvfrom(b, got, sizeof got, 0, &from.any, &size));
     fprintf(story, "%.5s\n", got);
     TELL(ntohs(family == AF_INET ? from.v4.sin_port : from.v6.sin6_port) == port_of(a, false));
